@@ -1,0 +1,42 @@
+# Two commands: `make demo` and `make test`. Each sets itself up; `make install` does only that.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test check format lint types imports docs clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/its-gateway demo $(DEMO_FLAGS)
+
+test: install lint types imports docs
+	$(BIN)/pytest $(TEST_FLAGS)
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/its-gateway docs --check docs/reference
+
+reference: install
+	$(BIN)/its-gateway docs docs/reference
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Benchmark problems and the small demo model trained on them."""

@@ -1,0 +1,48 @@
+"""ITS Gateway: all that a strategy or a verifier may import."""
+
+from gateway import answers, selection
+from gateway.drafts import Draft, Drafts
+from gateway.errors import (
+    BudgetExhausted,
+    GatewayError,
+    InvalidRequest,
+    UpstreamError,
+    UpstreamRejected,
+)
+from gateway.naming import VerifierName
+from gateway.registry import strategy, verifier
+from gateway.session import Session
+from gateway.types import (
+    UNJUDGED,
+    Budget,
+    Candidate,
+    Message,
+    Outcome,
+    Sampling,
+    Score,
+    Usage,
+)
+
+__all__ = [
+    "UNJUDGED",
+    "Budget",
+    "BudgetExhausted",
+    "Candidate",
+    "Draft",
+    "Drafts",
+    "GatewayError",
+    "InvalidRequest",
+    "Message",
+    "Outcome",
+    "Sampling",
+    "Score",
+    "Session",
+    "UpstreamError",
+    "UpstreamRejected",
+    "Usage",
+    "VerifierName",
+    "answers",
+    "selection",
+    "strategy",
+    "verifier",
+]

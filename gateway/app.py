@@ -1,0 +1,95 @@
+"""The HTTP application: routes, authentication, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from gateway.api import add_api
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.host import Host
+from gateway.http import (
+    error_response,
+    request_id,
+)
+from gateway.openapi import describe
+
+
+def create_app(host: Host) -> FastAPI:
+    """The application on `host`, which it closes when it shuts down."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # In the background: a backend that hangs must not keep the gateway from starting.
+        asking = asyncio.create_task(host.router.refresh())
+        yield
+        asking.cancel()
+        await asyncio.wait([asking])
+        await host.close()
+
+    app = FastAPI(title="ITS Gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    if host.settings.cors_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(host.settings.cors_origin),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    _add_errors(app)
+    add_api(app, host)
+    _add_operations(app, host)
+    describe(app, host.rules)
+    return app
+
+
+def _add_operations(app: FastAPI, host: Host) -> None:
+    @app.get("/health")
+    async def health() -> Response:
+        """The process is alive."""
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        """At least one backend answers, and the gateway is not shutting down."""
+        await host.router.refresh()
+        answering = host.router.answering
+        is_ready = bool(answering) and not host.draining
+        body = {
+            "status": "ready" if is_ready else "not ready",
+            "draining": host.draining,
+            "backends": {b.name: b.name in answering for b in host.router.backends},
+        }
+        status = 200 if is_ready else 503
+        return Response(orjson.dumps(body), status, media_type="application/json")
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """The page that Prometheus scrapes."""
+        return Response(host.metrics.page(), media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        plain = InvalidRequest(
+            f"{request.method} {request.url.path}: "
+            + ("no such endpoint" if status == 404 else "this method is not allowed here"),
+            code="not_found" if status == 404 else "method_not_allowed",
+        )
+        plain.status = status
+        return error_response(plain, {"x-request-id": request_id(request.headers)})
+
+    async def broken(request: Request, error: Exception) -> Response:
+        identity = {"x-request-id": request_id(request.headers)}
+        return error_response(GatewayError("the gateway failed; see its log"), identity)
+
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(Exception, broken)

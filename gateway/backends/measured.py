@@ -1,0 +1,53 @@
+"""A layer that measures the backend below it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
+
+from gateway.backends import Backend
+from gateway.errors import UpstreamError, UpstreamRejected
+from gateway.metrics import Metrics
+from gateway.types import Event, Passthrough, Relayed, Sample
+
+
+class Measured:
+    """Counts and times every call of `below`; changes nothing."""
+
+    def __init__(self, below: Backend, metrics: Metrics):
+        self.name = below.name
+        self.capabilities = below.capabilities
+        self._below = below
+        self._calls = metrics.upstream_calls
+        self._seconds = metrics.upstream_seconds.labels(below.name)
+        self._in_flight = metrics.upstream_in_flight.labels(below.name)
+
+    async def models(self) -> list[str]:
+        return await self._below.models()
+
+    async def call(self, request: Sample) -> AsyncGenerator[Event]:
+        started = time.monotonic()
+        result = "aborted"
+        self._in_flight.inc()
+        try:
+            async with aclosing(self._below.call(request)) as events:
+                async for event in events:
+                    yield event
+            result = "ok"
+        except UpstreamRejected:
+            result = "rejected"
+            raise
+        except UpstreamError:
+            result = "unavailable"
+            raise
+        finally:
+            self._in_flight.dec()
+            self._calls.labels(self.name, result).inc()
+            self._seconds.observe(time.monotonic() - started)
+
+    def relay(self, request: Passthrough) -> AbstractAsyncContextManager[Relayed]:
+        return self._below.relay(request)
+
+    async def close(self) -> None:
+        await self._below.close()

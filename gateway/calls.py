@@ -1,0 +1,93 @@
+"""What a session asks of a backend: the client's fields, a guest's own, and the split into calls.
+
+Pure: nothing here waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.types import Json, Message, Request, Sample
+
+OWN_PROMPT_DROPS = frozenset(
+    {
+        "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
+        "response_format", "structured_outputs", "stop", "logit_bias", "seed",
+        "max_tokens", "max_completion_tokens",
+    }
+)  # fmt: skip
+"""Fields of the client's request that a guest's own prompt does not inherit."""
+
+
+def seed_of(seed: int, index: int) -> int:
+    """Seed of sample `index`, 63 bits; sample 0 keeps the client's, so that it is the plain one."""
+    if index == 0:
+        return seed
+    digest = hashlib.blake2b(f"{seed}:{index}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def fields_for(
+    request: Request, sampling: Mapping[str, Any], needs: Sequence[str], *, own_prompt: bool
+) -> Json:
+    """Body fields of a call: the client's, less what an own prompt drops, then the guest's."""
+    fields = {
+        key: value
+        for key, value in request.fields.items()
+        if not (own_prompt and key in OWN_PROMPT_DROPS)
+    }
+    if "logprobs" in needs and not own_prompt:
+        fields["logprobs"] = True
+        fields["top_logprobs"] = max(fields.get("top_logprobs") or 0, NEEDED_TOP_LOGPROBS)
+    fields.update(sampling)
+    return fields
+
+
+NEEDED_TOP_LOGPROBS = 5
+
+
+def max_tokens_of(fields: Mapping[str, Any]) -> int | None:
+    """The client's limit on a completion, under either of its names."""
+    value = fields.get("max_completion_tokens") or fields.get("max_tokens")
+    return value if isinstance(value, int) else None
+
+
+def with_max_tokens(fields: Json, limit: int | None) -> Json:
+    """`fields` with the limit under the name that was already used, if one was."""
+    if limit is None:
+        return fields
+    name = "max_completion_tokens" if "max_completion_tokens" in fields else "max_tokens"
+    return {**fields, name: limit}
+
+
+def is_greedy(fields: Mapping[str, Any]) -> bool:
+    """Whether every sample of these fields would be the same."""
+    return fields.get("temperature") == 0
+
+
+def split(  # one call where it can be, so that its samples share the prefill
+    model: str,
+    messages: Sequence[Message],
+    fields: Json,
+    *,
+    n: int,
+    first: int,
+    prefix: str,
+    stream: bool,
+    apart: bool,
+) -> list[Sample]:
+    """The calls for samples `first` … `first + n - 1` of a request.
+
+    They are separate where `apart`, where a seed gives each its own, and where they are greedy
+    (which vLLM refuses together).
+    """
+    seed = fields.get("seed")
+    if n == 1 or apart or seed is not None or is_greedy(fields):
+        own = [
+            fields if seed is None else {**fields, "seed": seed_of(seed, first + i)}
+            for i in range(n)
+        ]
+        return [Sample(model, messages, 1, stream, prefix, each) for each in own]
+    return [Sample(model, messages, n, stream, prefix, fields)]

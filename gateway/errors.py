@@ -1,0 +1,129 @@
+"""One exception tree.
+
+::
+
+    GatewayError                 500 api_error
+    ├── InvalidRequest           400 invalid_request_error   the client's fault; names the field
+    │   ├── PayloadTooLarge      413
+    │   └── HeadersTooLarge      431
+    ├── Unauthorized             401 authentication_error
+    ├── ModelNotFound            404 invalid_request_error
+    ├── BudgetExhausted          422 budget_exhausted        nothing could be sampled within it
+    ├── DeadlineExceeded         504 timeout                 the deadline came before any text
+    ├── StrategyFailed           500 api_error               a guest broke its contract
+    ├── Draining                 503 service_unavailable     the gateway is shutting down
+    └── UpstreamError            502 upstream_error
+        ├── UpstreamRejected     the upstream's own 4xx status and body
+        └── UpstreamUnavailable  503 no connection, a time-out, or a 5xx
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class GatewayError(Exception):
+    """Root of all errors that the gateway raises on purpose; rendered in OpenAI's shape."""
+
+    status = 500
+    type = "api_error"
+    code: str | None = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or type(self).code
+        self.headers: dict[str, str] = {}
+
+    def body(self) -> dict[str, Any]:
+        """The error in OpenAI's shape."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return {"error": error}
+
+
+class InvalidRequest(GatewayError):
+    """The client's request cannot be served as it stands; `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class PayloadTooLarge(InvalidRequest):
+    status = 413
+    code = "payload_too_large"
+
+
+class HeadersTooLarge(InvalidRequest):
+    status = 431
+    code = "headers_too_large"
+
+
+class Unauthorized(GatewayError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ModelNotFound(GatewayError):
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class BudgetExhausted(GatewayError):
+    """Nothing was left to spend before the first candidate was there."""
+
+    status = 422
+    type = "budget_exhausted"
+    code = "budget_exhausted"
+
+
+class DeadlineExceeded(GatewayError):
+    """The deadline came before there was any text to answer with."""
+
+    status = 504
+    type = "timeout"
+    code = "deadline_exceeded"
+
+
+class StrategyFailed(GatewayError):
+    """A guest raised something that is not a `GatewayError`, or answered with nothing."""
+
+    code = "strategy_failed"
+
+
+class Draining(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "draining"
+
+
+class UpstreamError(GatewayError):
+    """A backend failed; subclasses say how."""
+
+    status = 502
+    type = "upstream_error"
+    code = "upstream_error"
+
+
+class UpstreamRejected(UpstreamError):
+    """The upstream answered 4xx: its status and its error body reach the client unchanged."""
+
+    def __init__(self, status: int, body: dict[str, Any]):
+        error = body.get("error")
+        detail = error if isinstance(error, dict) else body
+        message = str(detail.get("message") or detail.get("detail") or "the upstream rejected this")
+        code, param = detail.get("code"), detail.get("param")
+        super().__init__(
+            message,
+            param=param if isinstance(param, str) else None,
+            code=str(code) if code is not None else "upstream_rejected",
+        )
+        self.status = status
+        self.type = str(detail.get("type") or "invalid_request_error")
+
+
+class UpstreamUnavailable(UpstreamError):
+    status = 503
+    code = "upstream_unavailable"

@@ -1,0 +1,107 @@
+"""All that one gateway process keeps while it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.backends import Backend
+from gateway.backends.measured import Measured
+from gateway.backends.router import Router
+from gateway.errors import InvalidRequest, Unauthorized
+from gateway.metrics import Metrics
+from gateway.policy import Rules
+from gateway.receipt import Receipts
+from gateway.registry import Registry
+from gateway.session import Means
+from gateway.settings import ConfigError, Settings
+from gateway.wishes import Wishes
+from gateway.workers import Workers
+
+
+@dataclass(slots=True)
+class Host:
+    """All that one gateway process keeps while it lives."""
+
+    settings: Settings
+    rules: Rules
+    router: Router
+    metrics: Metrics
+    means: Means
+    receipts: Receipts
+    workers: Workers
+    keys: frozenset[bytes]
+    created: int
+    draining: bool = False
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        backends: Sequence[Backend],
+        strategies: Registry,
+        verifiers: Registry,
+    ) -> Host:
+        """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
+        metrics = Metrics()
+        router = Router([Measured(backend, metrics) for backend in backends])
+        workers = Workers()
+        prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
+        return cls(
+            settings=settings,
+            rules=_rules(settings, strategies, verifiers),
+            router=router,
+            metrics=metrics,
+            means=Means(router, verifiers, workers, settings.roles.assigned()),
+            receipts=Receipts(prices),
+            workers=workers,
+            keys=frozenset(_digest(key) for key in settings.client_keys()),
+            created=int(time.time()),
+        )
+
+    def authenticate(self, headers: Mapping[str, str]) -> None:
+        """`Unauthorized` unless the client's key is known or none is needed."""
+        if not self.keys:
+            return
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        # Only digests are compared, so the comparison's time tells nothing of a key.
+        if scheme.lower() != "bearer" or _digest(key.strip()) not in self.keys:
+            raise Unauthorized("a valid API key is needed: authorization: Bearer KEY")
+
+    async def close(self) -> None:
+        await self.router.close()
+        await asyncio.to_thread(self.workers.close)
+
+
+def _rules(settings: Settings, strategies: Registry, verifiers: Registry) -> Rules:
+    """The rules of `settings`; `ConfigError` names the preset or default that cannot be used.
+
+    A preset of the gateway's own is left out where its strategy or verifier is.
+    """
+    presets = settings.all_presets()
+    rules = Rules(strategies, verifiers, presets, settings.default, settings.caps)
+    usable = {}
+    for name, preset in presets.items():
+        if (reason := _refusal(rules, name)) is None:
+            usable[name] = preset
+        elif name in settings.presets:
+            raise ConfigError(f"presets.{name}: {reason}")
+    if settings.default != Wishes() and (reason := _refusal(rules, None)) is not None:
+        raise ConfigError(f"default: {reason}")
+    return replace(rules, presets=usable)
+
+
+def _refusal(rules: Rules, preset: str | None) -> str | None:
+    """Why a request that says no more than this would be refused."""
+    try:
+        rules.resolve({}, Wishes(), preset)
+    except InvalidRequest as error:
+        return error.message.removeprefix("model: ")
+    return None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=32).digest()

@@ -1,0 +1,173 @@
+"""ASGI below the routes: bounded bodies, request ids, and clients that hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError, HeadersTooLarge, InvalidRequest, PayloadTooLarge
+from gateway.openai import error_event
+from gateway.types import Relayed
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The client's own `x-request-id` where it is a sane one, else a fresh one."""
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def check_headers(scope: Scope, limit: int) -> None:
+    """`HeadersTooLarge` where names and values together are over `limit` bytes."""
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > limit:
+        raise HeadersTooLarge(f"request headers are over {limit} bytes")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body; `PayloadTooLarge` as soon as it is known to be over `limit` bytes."""
+    too_large = PayloadTooLarge(f"the request body is over {limit} bytes")
+    stated = request.headers.get("content-length", "0")
+    if stated.isdecimal() and int(stated) > limit:
+        raise too_large
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise InvalidRequest("compressed request bodies are not read", param="content-encoding")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+def error_response(error: GatewayError, headers: Mapping[str, str]) -> Response:
+    """The error in OpenAI's shape, under its status."""
+    return Response(
+        orjson.dumps(error.body()),
+        error.status,
+        {**headers, **error.headers, "content-type": "application/json"},
+    )
+
+
+async def unless_gone(receive: Receive, work: Awaitable[None]) -> bool:
+    """Do `work`, or cancel it, and await its end, if the client hangs up first: then False.
+
+    The request's body must have been read, so that nothing but the hang-up can be received.
+    """
+    working = asyncio.current_task()
+    assert working is not None
+    watching = asyncio.ensure_future(_gone(receive))
+    watching.add_done_callback(lambda watch: None if watch.cancelled() else working.cancel())
+    try:
+        await work
+    except asyncio.CancelledError:
+        # Only a cancellation that came from the watcher is ours to end here.
+        if watching.done() and not watching.cancelled() and working.uncancel() == 0:
+            return False
+        raise
+    finally:
+        watching.cancel()
+    return True
+
+
+async def _gone(receive: Receive) -> None:
+    message: Message = await receive()
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+Whole = Callable[[], Awaitable[tuple[bytes, dict[str, str]]]]
+Events = Callable[[], AsyncGenerator[bytes]]
+
+
+class Made(Response):
+    """A response whose making is part of sending it, so that a hang-up cancels it at once.
+
+    A `GatewayError` raised before anything was sent becomes the response.
+    """
+
+    def __init__(self, headers: Mapping[str, str]):
+        self.background = None
+        self.own_headers = headers
+
+    async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotImplementedError
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await unless_gone(receive, self._answer(scope, receive, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.make(scope, receive, send)
+        except GatewayError as error:
+            await error_response(error, self.own_headers)(scope, receive, send)
+
+    async def start(self, send: Send, status: int, headers: Mapping[str, str]) -> None:
+        """Begin a body of unknown length."""
+        names = {**self.own_headers, **headers}.items()
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in names]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+class Answering(Made):
+    """A JSON body and its headers, once `make` has them."""
+
+    def __init__(self, whole: Whole, headers: Mapping[str, str]):
+        super().__init__(headers)
+        self._whole = whole
+
+    async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, headers = await self._whole()
+        headers = {**self.own_headers, **headers, "content-type": "application/json"}
+        await Response(body, 200, headers)(scope, receive, send)
+
+
+class Streaming(Made):
+    """An event stream; its status is sent with the first event."""
+
+    def __init__(self, events: Events, headers: Mapping[str, str]):
+        super().__init__(headers)
+        self._events = events
+
+    async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._events()) as events:
+            first = await anext(events)
+            await self.start(send, 200, EVENT_STREAM)
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            async for event in events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class Relaying(Made):
+    """An upstream's own answer, as it arrives."""
+
+    def __init__(
+        self, relay: Callable[[], AbstractAsyncContextManager[Relayed]], headers: Mapping[str, str]
+    ):
+        super().__init__(headers)
+        self._relay = relay
+
+    async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._relay() as relayed:
+            await self.start(send, relayed.status, {"content-type": relayed.content_type})
+            last = b""
+            try:
+                async for chunk in relayed.chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except GatewayError as error:
+                if not relayed.content_type.startswith("text/event-stream"):
+                    # The status is out; only a body that does not end tells of the failure.
+                    raise ConnectionAbortedError(error.message) from error
+                last = error_event(error)
+        await send({"type": "http.response.body", "body": last, "more_body": False})

@@ -1,0 +1,138 @@
+"""Every metric: its name, labels and meaning. Names of upstreams' own metrics are not used here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
+
+from gateway.run import Answer
+from gateway.trace import Trace
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+
+
+class Metrics:
+    """One gateway's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        by_request = ("strategy", "model")
+        self.requests = Counter(
+            "its_requests", "Chat requests by how they ended and why sampling stopped.",
+            (*by_request, "outcome", "stop"), registry=r,
+        )  # fmt: skip
+        self.in_flight = Gauge("its_requests_in_flight", "Chat requests being served.", registry=r)
+        self.samples = Counter("its_samples", "Candidates begun.", by_request, registry=r)
+        self.samples_saved = Counter(
+            "its_samples_saved", "Candidates that an early stop did not draw.",
+            by_request, registry=r,
+        )  # fmt: skip
+        self.tokens = Counter(
+            "its_tokens", "Tokens by kind (prompt, completion) and purpose (sample, judge).",
+            (*by_request, "kind", "purpose"), registry=r,
+        )  # fmt: skip
+        self.tokens_saved = Counter(
+            "its_tokens_saved",
+            "Estimate: candidates saved times the request's mean completion tokens a candidate.",
+            by_request, registry=r,
+        )  # fmt: skip
+        self.degraded = Counter(
+            "its_degraded", "Requests in which something was not done as asked.",
+            ("strategy", "reason"), registry=r,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "its_request_seconds", "Time to the last byte.", by_request, buckets=SECONDS, registry=r
+        )
+        self.first_byte = Histogram(
+            "its_first_byte_seconds", "Time to the first byte of the body.", ("strategy",),
+            buckets=SECONDS, registry=r,
+        )  # fmt: skip
+        self.overhead = Histogram(
+            "its_overhead_seconds",
+            "Time of a request in which neither an upstream nor a verifier was at work.",
+            ("strategy",), buckets=OVERHEAD, registry=r,
+        )  # fmt: skip
+        self.verifier_seconds = Histogram(
+            "its_verifier_seconds", "Time of a verifier in one request.", ("verifier",),
+            buckets=SECONDS, registry=r,
+        )  # fmt: skip
+        self.verdicts = Counter(
+            "its_verdicts", "Candidates by verdict (passed, failed, scored, unjudged).",
+            ("verifier", "verdict"), registry=r,
+        )  # fmt: skip
+        self.upstream_seconds = Histogram(
+            "its_upstream_seconds", "Time of an upstream call.", ("backend",), buckets=SECONDS,
+            registry=r,
+        )  # fmt: skip
+        self.upstream_calls = Counter(
+            "its_upstream_calls", "Upstream calls by result (ok, aborted, rejected, unavailable).",
+            ("backend", "result"), registry=r,
+        )  # fmt: skip
+        self.upstream_in_flight = Gauge(
+            "its_upstream_in_flight", "Upstream calls under way.", ("backend",), registry=r
+        )
+
+    def live(self, count: Callable[[], int]) -> None:
+        """Show the embedded model's live sequences, as `count` tells them."""
+        gauge = Gauge(
+            "its_embedded_live_sequences",
+            "Candidates that the embedded model is writing or has queued.",
+            registry=self.registry,
+        )
+        gauge.set_function(count)
+
+    def page(self) -> bytes:
+        """The text page that Prometheus scrapes."""
+        return generate_latest(self.registry)
+
+    def record(
+        self,
+        strategy: str,
+        model: str,
+        answer: Answer,
+        trace: Trace,
+        *,
+        seconds: float,
+        first: float,
+    ) -> None:
+        """Book an answered request; times are in seconds."""
+        outcome = answer.outcome
+        self.requests.labels(strategy, model, "ok", outcome.stop).inc()
+        self._spent(strategy, model, trace)
+        saved = trace.samples_saved
+        if saved and trace.samples:
+            self.samples_saved.labels(strategy, model).inc(saved)
+            mean = trace.sampling.completion_tokens / trace.samples
+            self.tokens_saved.labels(strategy, model).inc(saved * mean)
+        for reason in outcome.degraded:
+            self.degraded.labels(strategy, reason).inc()
+        self.seconds.labels(strategy, model).observe(seconds)
+        self.first_byte.labels(strategy).observe(first)
+        self.overhead.labels(strategy).observe(max(0.0, seconds - trace.waited))
+
+    def failed(self, strategy: str, model: str, outcome: str, trace: Trace) -> None:
+        """Book a request that ended without an answer; what it drew has been paid all the same."""
+        self.requests.labels(strategy, model, outcome, "none").inc()
+        self._spent(strategy, model, trace)
+
+    def _spent(self, strategy: str, model: str, trace: Trace) -> None:
+        self.samples.labels(strategy, model).inc(trace.samples)
+        for purpose, usage in (("sample", trace.sampling), ("judge", trace.judging)):
+            if usage.total_tokens:
+                tokens = self.tokens
+                tokens.labels(strategy, model, "prompt", purpose).inc(usage.prompt_tokens)
+                tokens.labels(strategy, model, "completion", purpose).inc(usage.completion_tokens)
+        for verifier, seconds in trace.verifier_seconds.items():
+            self.verifier_seconds.labels(verifier).observe(seconds)
+        for (verifier, verdict), count in trace.verdicts.items():
+            self.verdicts.labels(verifier, verdict).inc(count)
+
+    def families(self) -> list[tuple[Metric, tuple[str, ...]]]:
+        """Every metric, with the names of its labels, for the generated documentation."""
+        own = [value for value in vars(self).values() if isinstance(value, MetricWrapperBase)]
+        return [(next(iter(each.describe())), tuple(each._labelnames)) for each in own]

@@ -1,0 +1,141 @@
+"""Upstream calls being read: what came, what it cost, and what is left of it when time runs out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from gateway.assembly import candidate_from_choice, join_chunks
+from gateway.backends import Backend
+from gateway.errors import GatewayError
+from gateway.trace import Trace
+from gateway.types import Candidate, Delta, Event, Finished, Sample, Spent, Usage
+
+
+class Sink(Protocol):
+    """Where a streaming client's words go."""
+
+    async def choice(self, choice: Mapping[str, Any]) -> None:
+        """A chunk's choice, in OpenAI's shape."""
+        ...
+
+    async def progress(self, text: str) -> None:
+        """A line for the reasoning channel."""
+        ...
+
+
+class Reading:
+    """One upstream call, whose first candidate is number `offset` of the request's draw."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        call: Sample,
+        trace: Trace,
+        offset: int = 0,
+        relay: Sink | None = None,
+    ):
+        self.call = call
+        self.offset = offset
+        self._backend = backend
+        self._trace = trace
+        self._relay = relay
+        self._finished: dict[int, Candidate] = {}
+        self._deltas: dict[int, list[Delta]] = {}
+        self._spent: Usage | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """The upstream's count, or, where the call was cut off, that of the deltas that came."""
+        if self._spent is not None:
+            return self._spent
+        last = [grown[-1] for grown in self._deltas.values()]
+        return Usage(
+            prompt_tokens=max((delta.prompt_tokens for delta in last), default=0),
+            completion_tokens=sum(delta.tokens for delta in last),
+        )
+
+    @property
+    def unfinished(self) -> int:
+        """Candidates begun by this call that have not ended."""
+        return self.call.n - len(self._finished)
+
+    def by_index(self) -> dict[int, Candidate]:
+        """Finished (or cut) candidates by their index in this call."""
+        return dict(sorted(self._finished.items()))
+
+    def candidates(self) -> list[Candidate]:
+        """Finished (or cut) candidates, in the order in which they were begun."""
+        return list(self.by_index().values())
+
+    async def read(self, see: Callable[[Event], None] | None = None) -> None:
+        """Read to the end; `see` is told of each event. Cancelling aborts the call upstream."""
+        with self._trace.waiting():
+            async with aclosing(self._backend.call(self.call)) as events:
+                async for event in events:
+                    await self._take(event)
+                    if see is not None:
+                        see(event)
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case Delta():
+                self._deltas.setdefault(event.index, []).append(event)
+                if self._relay is not None:
+                    index = event.index + self.offset
+                    await self._relay.choice({**event.choice, "index": index})
+            case Finished():
+                self._finished[event.index] = event.candidate
+            case Spent():
+                self._spent = event.usage
+
+    def cut_at_deadline(self) -> None:
+        """Keep what had been written when time ran out, as cut by length."""
+        self._trace.degrade("deadline")
+        for index, grown in self._deltas.items():
+            if index in self._finished:
+                continue
+            whole = join_chunks(delta.choice for delta in grown)
+            whole["finish_reason"] = "length"
+            usage = Usage(grown[-1].prompt_tokens, grown[-1].tokens)
+            candidate = candidate_from_choice(whole, model=self.call.model, usage=usage)
+            if candidate.text or candidate.reasoning or candidate.tool_calls:
+                self._finished[index] = candidate
+
+
+async def read_all(readings: Sequence[Reading], until: float | None) -> list[GatewayError]:
+    """Read side by side until all ended or the loop's time is `until`; the errors of those failed.
+
+    One failure does not cancel the others; being cancelled aborts and awaits them all.
+    """
+    if len(readings) == 1:  # the common case needs no task of its own
+        results = [await _read_one(readings[0], until)]
+    else:
+        results = await asyncio.gather(*(_read_one(reading, until) for reading in readings))
+    return [error for error in results if error is not None]
+
+
+async def _read_one(reading: Reading, until: float | None) -> GatewayError | None:
+    return await caught(_within(reading, until))
+
+
+async def _within(reading: Reading, until: float | None) -> None:
+    if until is None:
+        return await reading.read()
+    try:
+        async with asyncio.timeout_at(until):
+            await reading.read()
+    except TimeoutError:
+        reading.cut_at_deadline()
+    return None
+
+
+async def caught(run: Coroutine[Any, Any, None]) -> GatewayError | None:
+    """The error of one call as a value: one failure must not cancel its siblings."""
+    try:
+        await run
+    except GatewayError as error:
+        return error
+    return None

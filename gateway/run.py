@@ -1,0 +1,116 @@
+"""One request from policy to outcome: deadline, strategy, fallback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway import selection
+from gateway.errors import BudgetExhausted, DeadlineExceeded, GatewayError, StrategyFailed
+from gateway.ledger import Ledger
+from gateway.policy import Policy
+from gateway.reading import Sink
+from gateway.session import Means, Session
+from gateway.trace import Trace
+from gateway.types import UNJUDGED, Outcome, Request, Usage
+
+logger = logging.getLogger(__name__)
+
+LONGEST_MARGIN = 0.1
+"""At most so many seconds before the deadline, upstream calls end and what there is is scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An outcome and what it cost, all calls included; `relayed` if the client has read it."""
+
+    outcome: Outcome
+    samples: int
+    usage: Usage
+    relayed: bool
+
+
+async def run(
+    request: Request, policy: Policy, means: Means, trace: Trace, sink: Sink | None = None
+) -> Answer:
+    """Run the policy's strategy; at the deadline or the budget's end, the best so far.
+
+    Raises a `GatewayError` where there is nothing to answer with. Whatever was started has ended
+    when this returns, raises, or is cancelled.
+    """
+    ledger = Ledger(policy.budget, trace.clock)
+    session = Session(
+        request,
+        means,
+        ledger,
+        trace,
+        needs=policy.needs,
+        sink=sink,
+        margin=min(LONGEST_MARGIN, (policy.budget.seconds or 0) / 10),
+    )
+    outcome = await _outcome(session, policy)
+    outcome = _enough(outcome, request.choices)
+    if outcome.fused is False and not _are_sampled(outcome, session):
+        raise StrategyFailed(
+            f"strategy {policy.strategy.name} answered with what it did not sample"
+        )
+    outcome = outcome.with_degraded(*trace.degraded)
+    if policy.abstain is not None:
+        outcome = _abstained(outcome, policy.abstain, relayed=session.relayed)
+    return Answer(outcome, ledger.samples, ledger.usage, session.relayed)
+
+
+async def _outcome(session: Session, policy: Policy) -> Outcome:
+    name = policy.strategy.name
+    try:
+        async with asyncio.timeout(policy.budget.seconds):
+            outcome: Outcome = await policy.strategy.run(session, **policy.params)
+    except TimeoutError:
+        return _best_so_far(session, "deadline", DeadlineExceeded("no text before the deadline"))
+    except DeadlineExceeded as error:
+        return _best_so_far(session, "deadline", error)
+    except BudgetExhausted as error:
+        return _best_so_far(session, "budget", error)
+    except GatewayError as error:
+        return _best_so_far(session, "upstream_error", error)
+    except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours
+        # Without the error's text, which may hold a candidate's.
+        kind, frames = type(error).__name__, traceback.extract_tb(error.__traceback__)
+        at = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+        logger.error("strategy failed", extra={"strategy": name, "error": kind, "at": at})
+        failed = StrategyFailed(f"strategy {name} failed: {kind}")
+        return _best_so_far(session, "strategy_error", failed)
+    if not outcome.candidates:
+        failed = StrategyFailed(f"strategy {name} answered with nothing")
+        return _best_so_far(session, "strategy_error", failed)
+    if "deadline" in session.notes and outcome.stop == "complete":
+        return replace(outcome, stop="deadline")
+    return outcome
+
+
+def _best_so_far(session: Session, stop: str, error: GatewayError) -> Outcome:
+    """The best of what was drawn, by the scores that are known; `error` where nothing was."""
+    if not session.candidates or session.relayed:
+        raise error
+    scores = [session.scores.get(c.id, UNJUDGED) for c in session.candidates]
+    outcome = selection.ranked(session.candidates, scores, stop=stop)
+    return outcome if stop in ("budget", "deadline") else outcome.with_degraded(stop)
+
+
+def _enough(outcome: Outcome, choices: int) -> Outcome:
+    return outcome if len(outcome.candidates) >= choices else outcome.with_degraded("choices")
+
+
+def _are_sampled(outcome: Outcome, session: Session) -> bool:
+    known = {candidate.id for candidate in session.candidates}
+    return all(candidate.id in known for candidate in outcome.candidates)
+
+
+def _abstained(outcome: Outcome, least: float, *, relayed: bool) -> Outcome:
+    sure = outcome.confidence if outcome.confidence is not None else outcome.support
+    if sure is None or relayed:
+        return outcome.with_degraded("abstain")
+    return replace(outcome, stop="abstained") if sure < least else outcome

@@ -1,0 +1,140 @@
+"""`its-gateway serve`: one process that serves until SIGTERM, then drains."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import logging.config
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+import uvloop
+
+from gateway.app import create_app
+from gateway.backends import Backend
+from gateway.backends.vllm import VLLMBackend
+from gateway.host import Host
+from gateway.registry import load as load_registry
+from gateway.settings import ConfigError, Settings
+from gateway.settings import load as load_settings
+
+logger = logging.getLogger("its_gateway")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve with the settings of `argv`; 2 where they cannot be used."""
+    try:
+        settings = load_settings(argv)
+        configure_logging(settings.log_level)
+        host = build_host(settings)
+    except ConfigError as error:
+        print(f"its-gateway: {error}", file=sys.stderr)
+        return 2
+    return uvloop.run(serve(host))
+
+
+def build_host(settings: Settings) -> Host:
+    """The host that `settings` describe; `ConfigError` where something it names is not there."""
+    strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
+    verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
+    if settings.upstreams():
+        return Host.build(settings, backends_of(settings), strategies, verifiers)
+    from gateway.backends.embedded import EmbeddedBackend
+
+    embedded = EmbeddedBackend()
+    host = Host.build(settings, [embedded], strategies, verifiers)
+    host.metrics.live(lambda: embedded.engine.live)
+    return host
+
+
+def backends_of(settings: Settings) -> list[Backend]:
+    """The upstreams of `settings`."""
+    upstreams = settings.upstreams()
+    names = [each.name or f"backend-{number}" for number, each in enumerate(upstreams)]
+    if len(set(names)) < len(names):
+        raise ConfigError("backends.name: two backends have the same name")
+    return [
+        VLLMBackend(
+            each.base,
+            name=name,
+            key=each.secret(),
+            silence_seconds=settings.upstream_timeout_seconds,
+        )
+        for name, each in zip(names, upstreams, strict=True)
+    ]
+
+
+async def serve(host: Host) -> int:
+    """Listen until SIGTERM or SIGINT; then answer what was accepted, and stop."""
+    settings = host.settings
+    config = uvicorn.Config(
+        create_app(host),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    server = _Server(config, host)
+    try:
+        sock = _listen(settings.host, settings.port)
+    except OSError as error:
+        print(f"its-gateway: {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    # What exists now lives as long as the process: the collector need not look at it again.
+    gc.freeze()
+    name, port = sock.getsockname()[:2]
+    logger.info("listening", extra={"host": name, "port": port, "keys": len(host.keys)})
+    if settings.redis:
+        logger.warning("redis is not used by this version: it keeps no state")
+    with contextlib.suppress(KeyboardInterrupt):
+        await server.serve(sockets=[sock])
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    return sock
+
+
+class _Server(uvicorn.Server):
+    """Turns away new requests on kept-alive connections once a signal has come."""
+
+    def __init__(self, config: uvicorn.Config, host: Host):
+        super().__init__(config)
+        self._its_host = host
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        logger.info("draining", extra={"signal": signal.Signals(sig).name})
+        self._its_host.draining = True
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]
+        # Uvicorn raises what it caught again once it has stopped, and the exit would not be 0.
+        self._captured_signals.clear()
+
+
+def configure_logging(level: str) -> None:
+    """One JSON object a line on standard error."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "json": {
+                    "()": "pythonjsonlogger.orjson.OrjsonFormatter",
+                    "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "root": {"handlers": ["stderr"], "level": level.upper()},
+        }
+    )

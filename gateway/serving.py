@@ -1,0 +1,197 @@
+"""One chat request being answered: as JSON or as an event stream, and booked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from dataclasses import dataclass, field
+
+from gateway import openai
+from gateway.channel import Channel, Choice
+from gateway.errors import GatewayError, UpstreamRejected
+from gateway.metrics import Metrics
+from gateway.openai import Chat, Head
+from gateway.policy import Policy
+from gateway.receipt import Receipts
+from gateway.run import Answer, run
+from gateway.session import Means
+from gateway.trace import Trace
+from gateway.types import Candidate, Json
+
+logger = logging.getLogger("its_gateway.requests")
+
+GRACE_SECONDS = 0.05
+"""How long a stream waits before its first event, so that an early refusal has a true status."""
+
+REFUSAL = "I am not confident enough in any answer that I found."
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A chat request and all that it needs to be answered; `model` is its metrics label."""
+
+    id: str
+    chat: Chat
+    policy: Policy
+    means: Means
+    metrics: Metrics
+    receipts: Receipts
+    model: str
+    keep_alive: float
+    trace: Trace = field(default_factory=Trace)
+    started: float = 0.0
+    first: float | None = None
+
+    def __post_init__(self) -> None:
+        self.started = self.trace.clock()
+
+    async def whole(self) -> tuple[bytes, dict[str, str]]:
+        """The answer as one JSON body, and its headers; raises `GatewayError`."""
+        answer = await self._booked(run(self.chat.request, self.policy, self.means, self.trace))
+        body = openai.completion(
+            Head.fresh(answer.outcome.candidates[0].model),
+            self._choices(answer),
+            answer.usage,
+            logprobs=self.chat.logprobs,
+            token_ids=self.chat.token_ids,
+            its=self.receipts.block(answer, self.policy, self.trace),
+        )
+        return body, self.receipts.headers(answer, self.policy)
+
+    async def events(self) -> AsyncGenerator[bytes]:
+        """The answer as server-sent events.
+
+        A failure before the first event is raised as `GatewayError`; one after it is an event.
+        """
+        channel = Channel(progress=self.policy.progress)
+        work = run(self.chat.request, self.policy, self.means, self.trace, channel)
+        running = asyncio.create_task(self._booked(work))
+        running.add_done_callback(lambda _: channel.close())
+        writer = _Writer(self.chat, Head.fresh(self.chat.request.model))
+        try:
+            async for batch in channel.batches(GRACE_SECONDS, self.keep_alive):
+                if self.first is None:
+                    self.first = self.trace.clock()
+                    yield writer.choices(batch) if batch else writer.roles()
+                else:
+                    yield writer.choices(batch) if batch else openai.KEEP_ALIVE
+            answer = await running
+            its = self.receipts.block(answer, self.policy, self.trace)
+            yield writer.end(answer, self._choices(answer), its)
+        except GatewayError as error:
+            if self.first is None:
+                raise
+            yield openai.error_event(error) + openai.DONE
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def _booked(self, work: Coroutine[None, None, Answer]) -> Answer:
+        """The answer of `work`; whatever becomes of it is in the metrics and in the log."""
+        outcome = "client_gone"
+        self.metrics.in_flight.inc()
+        try:
+            answer = await work
+            outcome = "ok"
+        except GatewayError as error:
+            # An upstream's own codes are its to choose, and must not become labels.
+            rejected = isinstance(error, UpstreamRejected)
+            outcome = "upstream_rejected" if rejected else error.code or error.type
+            raise
+        finally:
+            self.metrics.in_flight.dec()
+            if outcome != "ok":
+                self.metrics.failed(self.policy.strategy.name, self.model, outcome, self.trace)
+                self._log(outcome)
+        now = self.trace.clock()
+        self.metrics.record(
+            self.policy.strategy.name,
+            self.model,
+            answer,
+            self.trace,
+            seconds=now - self.started,
+            first=(self.first or now) - self.started,
+        )
+        self._log("ok", stop=answer.outcome.stop, tokens=answer.usage.completion_tokens)
+        return answer
+
+    def _log(self, outcome: str, **more: object) -> None:
+        logger.info(
+            "chat",
+            extra={
+                "request_id": self.id,
+                "strategy": self.policy.strategy.name,
+                "model": self.model,
+                "outcome": outcome,
+                "samples": self.trace.samples,
+                "seconds": round(self.trace.clock() - self.started, 4),
+                **more,
+            },
+        )
+
+    def _choices(self, answer: Answer) -> list[Candidate]:
+        """What the client gets, best first: as many as it asked for, or a refusal."""
+        outcome = answer.outcome
+        if outcome.stop == "abstained":
+            first = outcome.candidates[0]
+            refusal = {"message": {"refusal": REFUSAL}}
+            return [Candidate(first.id, REFUSAL, model=first.model, extra=refusal)]
+        return list(outcome.candidates[: self.chat.request.choices])
+
+
+class _Writer:
+    """Choices as events; sends each index its role exactly once, first."""
+
+    def __init__(self, chat: Chat, head: Head):
+        self._chat = chat
+        self._head = head
+        self._begun: set[int] = set()
+
+    def roles(self) -> bytes:
+        """The first chunk of every choice."""
+        return b"".join(self._role(index) for index in range(self._chat.request.choices))
+
+    def _role(self, index: int) -> bytes:
+        if index in self._begun:
+            return b""
+        self._begun.add(index)
+        choice = openai.delta(index, role="assistant", content="")
+        return openai.event(openai.chunk(self._head, [choice]))
+
+    def choices(self, batch: Sequence[Choice]) -> bytes:
+        """Relayed choices, less what only a verifier had asked for."""
+        return b"".join(self._choice(choice) for choice in batch)
+
+    def _choice(self, choice: Choice) -> bytes:
+        own = openai.strip_choice(
+            choice, logprobs=self._chat.logprobs, token_ids=self._chat.token_ids
+        )
+        delta, index = own.get("delta") or {}, own["index"]
+        opening = b""
+        if "role" not in delta:
+            opening = self._role(index)
+        elif index in self._begun:
+            own["delta"] = {key: value for key, value in delta.items() if key != "role"}
+        self._begun.add(index)
+        return opening + openai.event(openai.chunk(self._head, [own]))
+
+    def end(self, answer: Answer, choices: Sequence[Candidate], its: Json | None) -> bytes:
+        """All that is left to say once the answer is known."""
+        parts: list[bytes] = []
+        if not answer.relayed:
+            for index, candidate in enumerate(choices):
+                parts.append(self._role(index))
+                told = openai.candidate_chunks(
+                    candidate,
+                    index,
+                    logprobs=self._chat.logprobs,
+                    token_ids=self._chat.token_ids,
+                )
+                parts += [openai.event(openai.chunk(self._head, [each])) for each in told]
+        more: Json = {} if its is None else {"its": its}
+        if self._chat.include_usage:
+            more["usage"] = openai.usage_json(answer.usage)
+        if more:
+            parts.append(openai.event(openai.chunk(self._head, [], **more)))
+        return b"".join([*parts, openai.DONE])

@@ -1,0 +1,278 @@
+"""The only way a guest reaches models and verifiers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeVar, Unpack
+
+from gateway.backends import Backend
+from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_tokens
+from gateway.drafts import Drafts
+from gateway.errors import DeadlineExceeded, StrategyFailed
+from gateway.ledger import Ledger, Reservation
+from gateway.naming import parse_named
+from gateway.reading import Reading, Sink, read_all
+from gateway.registry import Registry
+from gateway.trace import Trace
+from gateway.types import (
+    Budget,
+    Candidate,
+    Message,
+    Request,
+    Sample,
+    Sampling,
+    Score,
+    Usage,
+)
+
+T = TypeVar("T")
+
+
+class Compute(Protocol):
+    """Runs a picklable function in a worker process; TimeoutError when `seconds` ran out."""
+
+    async def run(self, function: Callable[..., T], *args: Any, seconds: float) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the host lends to a session."""
+
+    backend: Backend
+    verifiers: Registry
+    compute: Compute
+    roles: Mapping[str, str]
+
+
+class Session:
+    """One request's access to models, verifiers and budget.
+
+    `sample`, `drafts`, `stream` and `score` reserve on one ledger; nothing that they started is
+    alive once they returned, raised, or were cancelled.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        means: Means,
+        ledger: Ledger,
+        trace: Trace,
+        *,
+        needs: Sequence[str] = (),
+        sink: Sink | None = None,
+        margin: float = 0.0,
+    ):
+        self.request = request
+        self.candidates: list[Candidate] = []
+        self.scores: dict[str, Score] = {}
+        self.relayed = False
+        self._means = means
+        self._ledger = ledger
+        self._trace = trace
+        self._needs = tuple(needs)
+        self._sink = sink
+        self._margin = margin
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """The one source of randomness; repeats under the client's seed."""
+        seed = self.request.fields.get("seed")
+        return random.Random(seed if isinstance(seed, int) else None)
+
+    @property
+    def budget(self) -> Budget:
+        """What is left; None is without limit."""
+        return self._ledger.left()
+
+    def affordable(self, n: int) -> int:
+        """How many of `n` samples can still be begun."""
+        left = self.budget
+        limits = [limit for limit in (left.samples, left.tokens) if limit is not None]
+        return 0 if left.seconds == 0.0 else min([n, *limits])
+
+    def saved(self, samples: int) -> None:
+        """Note that a rule stopped before `samples` that the policy would have paid for."""
+        self._trace.samples_saved += samples
+
+    def degrade(self, name: str) -> None:
+        """Note that something was not done as asked; shown in `x-its-degraded`."""
+        self._trace.degrade(name)
+
+    @property
+    def begun(self) -> int:
+        """Samples begun so far."""
+        return self._trace.samples
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not done as asked, so far."""
+        return list(self._trace.degraded)
+
+    async def sample(
+        self,
+        n: int = 1,
+        *,
+        messages: Sequence[Message] | None = None,
+        prefix: str = "",
+        model: str | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> list[Candidate]:
+        """Draw up to `n` candidates, at least one, in the order in which they were begun.
+
+        Shrinks to the budget, and to one where the sampling is greedy. A call that fails is
+        survived while another succeeds. Raises `BudgetExhausted`, `DeadlineExceeded`, or the
+        upstream's error where there is no candidate at all.
+        """
+        calls, reservation = self._plan(n, messages, prefix, model, sampling)
+        done = await self._gather(calls, reservation, judging=messages is not None)
+        if messages is None and not prefix:
+            self.candidates.extend(done)
+        return done
+
+    def drafts(
+        self, n: int, *, apart: bool = False, prefix: str = "", **sampling: Unpack[Sampling]
+    ) -> Drafts:
+        """Candidates that grow side by side: `async with … as drafts: async for draft in drafts`.
+
+        Leaving the block aborts those still growing. With `apart` each can be stopped alone.
+        """
+        first = self._trace.samples
+        calls, reservation = self._plan(n, None, prefix, None, sampling, stream=True, apart=apart)
+        readings = [
+            Reading(self._means.backend, call, self._trace, first + offset)
+            for call, offset in _offsets(calls)
+        ]
+
+        def left(done: Sequence[Candidate], errors: int) -> None:
+            self._settle(readings, reservation)
+            self.candidates.extend(done)
+            if errors:
+                self.degrade("partial")
+
+        return Drafts(readings, self._soft_deadline(), left)
+
+    async def stream(self, n: int = 1, **sampling: Unpack[Sampling]) -> list[Candidate]:
+        """Like `sample`, while the client reads each candidate as it grows.
+
+        What was relayed is committed: the strategy must answer with these candidates.
+        """
+        if self._sink is None:
+            return await self.sample(n, **sampling)
+        calls, reservation = self._plan(n, None, "", None, sampling, stream=True)
+        self.relayed = True
+        done = await self._gather(calls, reservation, judging=False, relay=self._sink)
+        self.candidates.extend(done)
+        return done
+
+    async def score(self, candidates: Sequence[Candidate], by: str) -> list[Score]:
+        """Scores by the verifier that `by` names (`name` or `name;key=value`), one a candidate."""
+        if not candidates:
+            return []
+        named = parse_named(by)
+        spec = self._means.verifiers[named.name]
+        started = self._trace.clock()
+        with self._trace.waiting():
+            params = spec.params.model_validate(dict(named.params))
+            scores = await spec.run(self, candidates, **dict(params))
+        if len(scores) != len(candidates):
+            raise StrategyFailed(
+                f"verifier {spec.name} gave {len(scores)} scores for {len(candidates)}"
+            )
+        self._trace.judged(spec.name, self._trace.clock() - started, scores)
+        self.scores.update(zip((c.id for c in candidates), scores, strict=True))
+        return list(scores)
+
+    def gives_verdicts(self, by: str) -> bool:
+        """Whether the verifier that `by` names gives verdicts (`Score.passed`)."""
+        return bool(self._means.verifiers[parse_named(by).name].binary)
+
+    async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
+        """Run a picklable function in a worker process; TimeoutError after `seconds`."""
+        return await self._means.compute.run(function, *args, seconds=seconds)
+
+    async def progress(self, text: str) -> None:
+        """Show a line in the client's reasoning channel, if it asked for that."""
+        if self._sink is not None:
+            await self._sink.progress(text)
+
+    def _plan(
+        self,
+        n: int,
+        messages: Sequence[Message] | None,
+        prefix: str,
+        model: str | None,
+        sampling: Mapping[str, Any],
+        *,
+        stream: bool = False,
+        apart: bool = False,
+    ) -> tuple[list[Sample], Reservation]:
+        own = messages is not None
+        fields = fields_for(self.request, sampling, self._needs, own_prompt=own)
+        if is_greedy(fields) and n > max(1, self.request.choices):
+            n = max(1, self.request.choices)
+            self.degrade("greedy")
+        is_sample = not own and not prefix
+        reservation = self._ledger.reserve(n, samples=is_sample, max_tokens=max_tokens_of(fields))
+        first = self._trace.samples
+        self._trace.samples += reservation.samples
+        calls = split(
+            self._means.roles.get(model or "", model or self.request.model),
+            self.request.messages if messages is None else messages,
+            with_max_tokens(fields, reservation.max_tokens),
+            n=reservation.calls,
+            first=first,
+            prefix=prefix,
+            # Only a stream shows what a call cut at the deadline had written, and what it cost.
+            stream=stream or self._ledger.deadline is not None,
+            apart=apart or not self._means.backend.capabilities.n,
+        )
+        return calls, reservation
+
+    async def _gather(
+        self,
+        calls: list[Sample],
+        reservation: Reservation,
+        *,
+        judging: bool,
+        relay: Sink | None = None,
+    ) -> list[Candidate]:
+        readings = [
+            Reading(self._means.backend, call, self._trace, offset, relay)
+            for call, offset in _offsets(calls)
+        ]
+        try:
+            errors = await read_all(readings, self._soft_deadline())
+        finally:
+            self._settle(readings, reservation, judging=judging)
+        candidates = [candidate for reading in readings for candidate in reading.candidates()]
+        if not candidates:
+            raise errors[0] if errors else DeadlineExceeded("no text before the deadline")
+        if errors:
+            self.degrade("partial")
+        return candidates
+
+    def _settle(
+        self, readings: Sequence[Reading], reservation: Reservation, *, judging: bool = False
+    ) -> None:
+        usage = sum((reading.usage for reading in readings), Usage())
+        self._ledger.settle(reservation, usage)
+        self._trace.spend(usage, judging=judging)
+
+    def _soft_deadline(self) -> float | None:
+        """When upstream calls stop, in the loop's time: early enough to score what there is."""
+        seconds = self._ledger.left().seconds
+        if seconds is None:
+            return None
+        return asyncio.get_running_loop().time() + max(0.0, seconds - self._margin)
+
+
+def _offsets(calls: Sequence[Sample]) -> list[tuple[Sample, int]]:
+    offset, placed = 0, []
+    for call in calls:
+        placed.append((call, offset))
+        offset += call.n
+    return placed

@@ -1,0 +1,249 @@
+"""The sole reader of the environment, the command line and the configuration file.
+
+A value is taken from the first that has it: flag, environment (`ITS_…`), TOML file, default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    CliSuppress,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from gateway.policy import Caps
+from gateway.wishes import Wishes
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+PRESETS: dict[str, Wishes] = {
+    "agreement-4": Wishes(strategy="best_of_n", budget=4, verifier="agreement"),
+    "agreement-16": Wishes(strategy="best_of_n", budget=16, verifier="agreement"),
+    "agreement-64": Wishes(strategy="best_of_n", budget=64, verifier="agreement"),
+    "verified-16": Wishes(
+        strategy="best_of_n", budget=16, verifier="math", params={"early_exit": True}
+    ),
+}
+"""Presets that every gateway has; `[presets.NAME]` in the TOML file adds to them or replaces."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the setting."""
+
+
+class BackendSettings(BaseModel):
+    """One upstream. Its key comes from `key_env` or `key_file`, and goes to this upstream only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: AnyHttpUrl = Field(description="Base address, with or without `/v1`.")
+    name: str | None = Field(None, description="Its name in metrics and errors.")
+    key_env: str | None = Field(None, description="Environment variable that holds its key.")
+    key_file: Path | None = Field(None, description="File that holds its key.")
+    key: SecretStr | None = Field(None, description="Its key, in place.")
+
+    @property
+    def base(self) -> str:
+        """The address without a trailing slash and without `/v1`."""
+        return str(self.url).rstrip("/").removesuffix("/v1")
+
+    def secret(self) -> str | None:
+        """The key, read now; `ConfigError` where it was promised and is not there."""
+        if self.key is not None:
+            return self.key.get_secret_value()
+        if self.key_env is not None:
+            value = os.environ.get(self.key_env)
+            if not value:
+                raise ConfigError(f"backends.key_env: {self.key_env} is not set")
+            return value
+        if self.key_file is not None:
+            return _read(self.key_file, "backends.key_file").strip()
+        return None
+
+
+class Price(BaseModel):
+    """What a model's tokens cost, in the operator's currency a token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: float = Field(0.0, ge=0)
+    completion: float = Field(0.0, ge=0)
+
+
+class Roles(BaseModel):
+    """Models by what they are for; a strategy asks for a role and never for a name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    generate: str | None = None
+    judge: str | None = None
+    outcome_reward: str | None = None
+    process_reward: str | None = None
+    embed: str | None = None
+
+    def assigned(self) -> dict[str, str]:
+        return {role: model for role, model in self.model_dump().items() if model}
+
+
+class Settings(BaseSettings):
+    """All that an operator can set; each field is a flag and an `ITS_*` variable as well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ITS_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    backend: Words = Field((), description="Base URL of an upstream; repeat it for several.")
+    backend_key: SecretStr | None = Field(
+        None, description="Key for the upstreams given by --backend (better from ITS_BACKEND_KEY)."
+    )
+    redis: str | None = Field(
+        None, repr=False, description="Redis URL; accepted, and not used by 0.1."
+    )
+    config: Path | None = Field(None, description="TOML file with any of these settings.")
+    api_key: Words = Field(
+        (), repr=False, description="A key that clients may use; repeat it for several."
+    )
+    api_keys_file: Path | None = Field(None, description="File of client keys, one a line.")
+    insecure: bool = Field(False, description="Allow listening beyond loopback without keys.")
+    cors_origin: Words = Field((), description="Origin allowed by CORS; repeat it for several.")
+    max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Largest request body.")
+    max_header_bytes: int = Field(32 * 2**10, ge=1024, description="Largest request headers.")
+    keep_alive_seconds: float = Field(
+        5.0, gt=0, description="Pause after which a silent stream gets a comment line."
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, description="How long SIGTERM waits for requests in flight."
+    )
+    upstream_timeout_seconds: float = Field(
+        600.0, gt=0, description="Longest silence of an upstream."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log level."
+    )
+
+    backends: CliSuppress[tuple[BackendSettings, ...]] = ()
+    presets: CliSuppress[dict[str, Wishes]] = Field(default_factory=dict)
+    default: CliSuppress[Wishes] = Wishes()
+    caps: CliSuppress[Caps] = Caps()
+    roles: CliSuppress[Roles] = Roles()
+    prices: CliSuppress[dict[str, Price]] = Field(default_factory=dict)
+
+    @field_validator("backend", "api_key", "cors_origin", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("backend")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            BackendSettings(url=AnyHttpUrl(url))
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        if not (self.insecure or self.client_keys() or _is_loopback(self.host)):
+            raise ValueError(
+                f"host: {self.host} is reachable from outside; set --api-key, or --insecure if "
+                "something in front of the gateway authenticates clients"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def client_keys(self) -> frozenset[str]:
+        """Keys that clients may use; empty where anyone may."""
+        keys = set(self.api_key)
+        if self.api_keys_file is not None:
+            lines = _read(self.api_keys_file, "api_keys_file").splitlines()
+            keys |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        return frozenset(keys)
+
+    def upstreams(self) -> list[BackendSettings]:
+        """The upstreams of flags and file."""
+        flags = [BackendSettings(url=AnyHttpUrl(url), key=self.backend_key) for url in self.backend]
+        return [*flags, *self.backends]
+
+    def all_presets(self) -> dict[str, Wishes]:
+        return {**PRESETS, **self.presets}
+
+
+def load(argv: Sequence[str]) -> Settings:
+    """Settings for the command line `argv`; `ConfigError` names what is wrong."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config", default=os.environ.get("ITS_CONFIG"))
+    config = first.parse_known_args(argv)[0].config
+    if config is not None and not Path(config).is_file():
+        raise ConfigError(f"config: no such file: {config}")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config, cli_prog_name="its-gateway serve")
+
+    try:
+        return FromFile(_cli_parse_args=list(argv))
+    except ValidationError as error:
+        first_error = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first_error["loc"])
+        message = first_error["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {message}" if where else message) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"config: {config}: {error}") from None
+    except (SettingsError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+
+
+def _read(path: Path, setting: str) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ConfigError(f"{setting}: {error.strerror}: {path}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""What happened in one request: filled by the session, read once at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from gateway.types import Score, Usage
+
+
+@dataclass(slots=True)
+class Trace:
+    """Times are in seconds by `clock`; `samples` and `judging` are tokens by their purpose."""
+
+    clock: Callable[[], float] = time.monotonic
+    sampling: Usage = field(default_factory=Usage)
+    judging: Usage = field(default_factory=Usage)
+    waited: float = 0.0
+    samples: int = 0
+    samples_saved: int = 0
+    verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    degraded: dict[str, None] = field(default_factory=dict)
+    _waiting: int = 0
+    _since: float = 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time in which at least one such block is open is not the gateway's own."""
+        if self._waiting == 0:
+            self._since = self.clock()
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0:
+                self.waited += self.clock() - self._since
+
+    def judged(self, verifier: str, seconds: float, scores: list[Score]) -> None:
+        """Book one run of `verifier`."""
+        self.verifier_seconds[verifier] += seconds
+        for score in scores:
+            self.verdicts[verifier, _verdict(score)] += 1
+
+    def spend(self, usage: Usage, *, judging: bool) -> None:
+        """Book what calls cost, by their purpose."""
+        if judging:
+            self.judging += usage
+        else:
+            self.sampling += usage
+
+    def degrade(self, name: str) -> None:
+        """Note, once, that something was not done as asked."""
+        self.degraded[name] = None
+
+
+def _verdict(score: Score) -> str:
+    if not score.judged:
+        return "unjudged"
+    if score.passed is None:
+        return "scored"
+    return "passed" if score.passed else "failed"

@@ -1,0 +1,1 @@
+"""Strategies: how candidates are drawn and one is chosen; one file each."""

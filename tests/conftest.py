@@ -1,0 +1,82 @@
+"""Fixtures: a gateway on a real port, and the real OpenAI client for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from openai import AsyncOpenAI
+
+from gateway.app import create_app
+from gateway.backends import Backend
+from gateway.host import Host
+from gateway.registry import load
+from gateway.settings import Settings
+
+
+@dataclass
+class Served:
+    """A gateway that listens; `url` has no path."""
+
+    url: str
+    host: Host
+
+    def client(self, **options: Any) -> AsyncOpenAI:
+        options = {"api_key": "sk-test", "max_retries": 0, **options}
+        return AsyncOpenAI(base_url=f"{self.url}/v1", **options)
+
+
+@asynccontextmanager
+async def serving(backend: Backend, **settings: Any) -> AsyncIterator[Served]:
+    """Serve `backend` on a free loopback port."""
+    host = Host.build(
+        Settings(**settings),
+        [backend],
+        load("strategy", "strategies", "its_gateway.strategies"),
+        load("verifier", "verifiers", "its_gateway.verifiers"),
+    )
+    config = uvicorn.Config(
+        create_app(host),
+        port=0,
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    assert await settles(lambda: server.started, 5.0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Served(f"http://127.0.0.1:{port}", host)
+    finally:
+        server.should_exit = True
+        await running
+
+
+Serve = Callable[..., Coroutine[Any, Any, Served]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """`await serve(backend, **settings)`: a gateway that ends with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(backend: Backend, **settings: Any) -> Served:
+            return await stack.enter_async_context(serving(backend, **settings))
+
+        yield start
+
+
+async def settles(condition: Callable[[], bool], seconds: float = 0.2) -> bool:
+    """Whether `condition` becomes true within `seconds`."""
+    for _ in range(max(1, round(seconds / 0.005))):
+        if condition():
+            return True
+        await asyncio.sleep(0.005)
+    return condition()

@@ -1,0 +1,1 @@
+"""Verifiers: how candidates are scored; one file each."""
