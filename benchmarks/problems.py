@@ -6,6 +6,8 @@ from hashlib import blake2b
 from random import Random
 from typing import Literal
 
+Split = Literal["train", "test"]
+
 LARGEST = 300  # no value in a problem's working exceeds this
 SMALLEST_START, LARGEST_START = 20, 120
 SMALLEST_CHANGE, LARGEST_CHANGE = 5, 80
@@ -225,7 +227,7 @@ ENGLISH = Language(
 LANGUAGES: Mapping[str, Language] = {"en": ENGLISH}
 
 
-def split_of(question: str) -> Literal["train", "test"]:
+def split_of(question: str) -> Split:
     """Return the split a question belongs to, fixed by a hash of its text alone."""
     digest = blake2b(question.encode(), digest_size=8).digest()
     return "test" if int.from_bytes(digest, "big") % TEST_SHARE == 0 else "train"
@@ -235,7 +237,7 @@ def generate(
     count: int,
     seed: int,
     *,
-    split: Literal["train", "test"],
+    split: Split,
     language: str = "en",
     fewest: int = FEWEST_STEPS,
     most: int = MOST_STEPS,

@@ -22,8 +22,12 @@ def candidate_from_choice(
     model: str,
     prompt_token_ids: tuple[int, ...] = (),
     usage: Usage | None = None,
+    answer: Mapping[str, Any] | None = None,
 ) -> Candidate:
-    """The candidate that a whole choice of a chat completion holds."""
+    """The candidate that a whole choice of a chat completion holds.
+
+    `answer` are fields of the answer around the choice that have no name here.
+    """
     message: Mapping[str, Any] = choice.get("message") or {}
     content = message.get("content")
     reasoning = next((message[key] for key in REASONING_FIELDS if message.get(key)), "")
@@ -31,6 +35,8 @@ def candidate_from_choice(
     extra["message"] = {
         key: value for key, value in message.items() if key not in ("role", "content", "tool_calls")
     }
+    if answer:
+        extra["answer"] = answer
     return Candidate(
         id=new_id(),
         text=content if isinstance(content, str) else "",

@@ -188,6 +188,7 @@ def completion(
         "model": head.model,
         "choices": choices,
         "usage": usage_json(usage),
+        **(candidates[0].extra.get("answer", {}) if candidates else {}),
     }
     if token_ids and candidates and candidates[0].prompt_token_ids:
         body["prompt_token_ids"] = candidates[0].prompt_token_ids
@@ -197,7 +198,7 @@ def completion(
 
 
 def _choice(candidate: Candidate, index: int, *, logprobs: bool, token_ids: bool) -> Json:
-    extra = dict(candidate.extra)
+    extra = {key: value for key, value in candidate.extra.items() if key != "answer"}
     choice: Json = {
         "index": index,
         "message": message_json(candidate, extra.pop("message", {})),

@@ -54,7 +54,8 @@ class Candidate:
 
     `logprobs` has OpenAI's shape (`{"content": [{"token", "logprob", "top_logprobs"}, …]}`).
     `usage` is None where the upstream counted several candidates together. `extra` holds the
-    fields of the upstream's choice that have no name here, those of its message under "message".
+    fields of the upstream's choice that have no name here, those of its message under "message",
+    those of the answer around it (`prompt_logprobs`, `system_fingerprint`, …) under "answer".
     """
 
     id: str

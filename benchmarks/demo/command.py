@@ -73,7 +73,7 @@ def _positive(text: str) -> int:
 def _demo(options: argparse.Namespace, base: str, console: Console) -> int:
     problems = list(generate(options.problems, options.seed, split="test"))
     started = time.perf_counter()
-    rows, covered = asyncio.run(_measure(base, problems, console))
+    rows, covered = asyncio.run(_measure(base, problems, options.seed, console))
     console.print(
         f"{len(problems)} unseen problems, seed {options.seed}, "
         f"{time.perf_counter() - started:.0f} s; sampling at temperature 1"
@@ -89,7 +89,7 @@ def _demo(options: argparse.Namespace, base: str, console: Console) -> int:
 
 
 async def _measure(
-    base: str, problems: Sequence[Problem], console: Console
+    base: str, problems: Sequence[Problem], seed: int, console: Console
 ) -> tuple[list[Row], dict[int, float]]:
     rows: list[Row] = []
     covered: dict[int, float] = {}
@@ -104,7 +104,7 @@ async def _measure(
             bars = {name: progress.add_task(name, total=len(problems)) for name in POLICIES}
             for name in POLICIES:
                 solved = await solve_all(
-                    client, MODEL, name, problems, partial(progress.advance, bars[name])
+                    client, MODEL, name, problems, seed, partial(progress.advance, bars[name])
                 )
                 rows.append(row(name, solved))
                 if name == COVERAGE_POLICY:

@@ -48,26 +48,34 @@ async def solve_all(
     model: str,
     policy: str,
     problems: Sequence[Problem],
+    seed: int,
     tick: Callable[[], None],
 ) -> list[Solved]:
-    """Every problem, a few at once; `tick` is called after each."""
+    """Every problem, a few at once; `tick` is called after each.
+
+    Problem i is asked with a seed of its own, the same under every policy: so a run repeats, and
+    policies are compared on the same draws as far as they draw the same.
+    """
     places = asyncio.Semaphore(CONCURRENCY)
 
-    async def one(problem: Problem) -> Solved:
+    async def one(number: int, problem: Problem) -> Solved:
         async with places:
-            solved = await _solve(client, model, policy, problem)
+            solved = await _solve(client, model, policy, problem, seed * 1_000_003 + number)
         tick()
         return solved
 
-    return await asyncio.gather(*(one(problem) for problem in problems))
+    return await asyncio.gather(*(one(number, problem) for number, problem in enumerate(problems)))
 
 
-async def _solve(client: AsyncOpenAI, model: str, policy: str, problem: Problem) -> Solved:
+async def _solve(
+    client: AsyncOpenAI, model: str, policy: str, problem: Problem, seed: int
+) -> Solved:
     """The reference answer is compared here, with what came back; it is never sent."""
     started = time.perf_counter()
     raw = await client.chat.completions.with_raw_response.create(
         model=model if policy == "direct" else f"{model}@{policy}",
         messages=[{"role": "user", "content": problem.question}],
+        seed=seed,
         extra_body={"its": {"detail": "candidates"}} if policy == COVERAGE_POLICY else None,
     )
     seconds = time.perf_counter() - started

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from benchmarks.demo_model.conversations import END, render, token_id
 from benchmarks.demo_model.model import LanguageModel, load
-from benchmarks.problems import Problem, generate
+from benchmarks.problems import Problem, Split, generate
 
 BUDGET = 16  # the samples of the majority vote, and the most that the verified search takes
-LONGEST_ANSWER = 96  # tokens
+LONGEST_ANSWER = 192  # tokens
 PROBLEMS_AT_ONCE = 8
 EQUATION = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+)")
 ANSWER = re.compile(r"Answer: (\d+)")
@@ -135,11 +135,11 @@ def report(problems: Sequence[Problem], samples: Sequence[Sequence[Sample]]) -> 
 
 
 def evaluate(
-    directory: Path, *, count: int, each: int, seed: int, temperature: float
+    directory: Path, *, count: int, each: int, seed: int, temperature: float, split: Split
 ) -> tuple[list[Problem], list[list[Sample]]]:
-    """Sample `each` answers to each of `count` test problems, the same for the same arguments."""
+    """Sample `each` answers to each of `count` problems, the same for the same arguments."""
     model, tokenizer = load(directory), Tokenizer.from_file(str(directory / "tokenizer.json"))
-    problems = list(generate(count, seed, split="test"))
+    problems = list(generate(count, seed, split=split))
     prompts = [tokenizer.encode(render([("user", p.question)], prompt=True)).ids for p in problems]
     generator = torch.Generator().manual_seed(seed)
     rows: list[Sample] = []
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--split", choices=("train", "test"), default="test")
     arguments = parser.parse_args()
     problems, samples = evaluate(
         arguments.model,
@@ -165,6 +166,7 @@ def main() -> None:
         each=arguments.samples,
         seed=arguments.seed,
         temperature=arguments.temperature,
+        split=arguments.split,
     )
     for name, value in report(problems, samples).items():
         print(f"{name}: {value:.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -26,6 +27,9 @@ from gateway.types import (
 )
 
 CHAT = "/v1/chat/completions"
+DRAIN_SECONDS = 0.2
+KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "prompt_token_ids"})
+"""Fields of an answer that the gateway has its own word on; the others come through."""
 STREAM_OPTIONS = {"include_usage": True, "continuous_usage_stats": True}
 
 
@@ -171,10 +175,13 @@ def _whole(body: Json, request: Sample) -> list[Event]:
     model = body.get("model") or request.model
     prompt_ids = tuple(body.get("prompt_token_ids") or ())
     own = usage if len(choices) == 1 else None
+    more = {key: value for key, value in body.items() if key not in KNOWN and value is not None}
     events: list[Event] = [
         Finished(
             index,
-            candidate_from_choice(choice, model=model, prompt_token_ids=prompt_ids, usage=own),
+            candidate_from_choice(
+                choice, model=model, prompt_token_ids=prompt_ids, usage=own, answer=more
+            ),
         )
         for index, choice in enumerate(choices)
     ]
@@ -230,6 +237,20 @@ async def _events(response: aiohttp.ClientResponse, request: Sample) -> AsyncGen
     if grown or not tokens:
         raise UpstreamUnavailable("the upstream's stream ended before its choices did")
     yield Spent(usage or Usage(prompt_tokens, sum(tokens.values())))
+    await _drain(response)
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read past `[DONE]` to the body's end, which is all but there, so that the connection is kept.
+
+    One that does not end soon is closed instead.
+    """
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while not response.content.at_eof():
+                await response.content.readany()
+    except (aiohttp.ClientError, TimeoutError):
+        response.close()
 
 
 def _joined(choices: list[Json], chunk: Json, request: Sample, usage: Usage) -> Any:

@@ -199,6 +199,14 @@ async def test_one_choice_carries_all_that_the_upstream_said_of_it(
     assert candidate.usage == Usage(7, 5)
 
 
+async def test_what_stands_around_the_choices_is_kept(
+    upstream: Upstream, backend: VLLMBackend
+) -> None:
+    upstream.replies(_whole("x", prompt_logprobs=[None], system_fingerprint="fp", object="o"))
+    [candidate] = _finished(await _events(backend, _asked()))
+    assert candidate.extra["answer"] == {"prompt_logprobs": [None], "system_fingerprint": "fp"}
+
+
 async def test_the_body_carries_every_field_of_the_client(
     upstream: Upstream, backend: VLLMBackend
 ) -> None:
@@ -272,6 +280,32 @@ async def test_deltas_come_in_order_however_the_bytes_are_cut(
     assert isinstance(events[-1], Spent)
     assert upstream.bodies[0]["stream"] is True
     assert upstream.bodies[0]["stream_options"]["include_usage"] is True
+
+
+async def test_a_stream_read_to_its_end_leaves_its_connection_for_the_next(
+    upstream: Upstream, backend: VLLMBackend
+) -> None:
+    upstream.streams(_stream_of(TEXTS))
+    await _events(backend, _asked(stream=True))
+    await _events(backend, _asked(stream=True))
+    first, second = upstream.requests
+    assert first.transport is second.transport is not None
+
+
+async def test_a_stream_that_stays_open_after_done_does_not_hold_the_answer_up(
+    upstream: Upstream, backend: VLLMBackend
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = await _begun(request)
+        await response.write(_stream_of(TEXTS))
+        await asyncio.sleep(30)
+        return response
+
+    upstream.handler = handler
+    async with asyncio.timeout(1):
+        events = await _events(backend, _asked(stream=True))
+    assert isinstance(events[-1], Spent)
+    await asyncio.wait_for(upstream.gone.wait(), 0.5)
 
 
 async def test_comments_and_other_fields_of_a_stream_are_skipped(

@@ -91,7 +91,9 @@ async def test_a_call_has_its_candidates_and_their_cost(backend: EmbeddedBackend
     for candidate in heard.candidates:
         assert candidate.usage == Usage(prompt, len(candidate.token_ids))
         assert candidate.finish_reason in ("stop", "length")
-        assert (candidate.finish_reason == "length") == (len(candidate.token_ids) == 20)
+        # The token that ends an answer is one of its tokens, and may be the twentieth.
+        assert len(candidate.token_ids) == 20 or candidate.finish_reason == "stop"
+        assert len(candidate.token_ids) <= 20
     assert await backend.models() == ["its-demo"]
 
 
