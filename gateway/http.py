@@ -113,7 +113,7 @@ class Made(Response):
             await error_response(error, self.own_headers)(scope, receive, send)
 
     async def start(self, send: Send, status: int, headers: Mapping[str, str]) -> None:
-        """Begin a body of unknown length."""
+        """Begin the response."""
         names = {**self.own_headers, **headers}.items()
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in names]
         await send({"type": "http.response.start", "status": status, "headers": raw})
@@ -128,8 +128,9 @@ class Answering(Made):
 
     async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, headers = await self._whole()
-        headers = {**self.own_headers, **headers, "content-type": "application/json"}
-        await Response(body, 200, headers)(scope, receive, send)
+        length = {"content-type": "application/json", "content-length": str(len(body))}
+        await self.start(send, 200, {**headers, **length})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class Streaming(Made):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -15,10 +17,16 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
+def _child(metric: Any, *labels: str) -> Any:
+    return metric.labels(*labels)
+
+
 class Metrics:
     """One gateway's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        # Finding a child takes prometheus-client longer than counting in it.
+        self._child = lru_cache(maxsize=4096)(_child)
         self.registry = CollectorRegistry()
         r = self.registry
         by_request = ("strategy", "model")
@@ -102,35 +110,35 @@ class Metrics:
     ) -> None:
         """Book an answered request; times are in seconds."""
         outcome = answer.outcome
-        self.requests.labels(strategy, model, "ok", outcome.stop).inc()
+        self._child(self.requests, strategy, model, "ok", outcome.stop).inc()
         self._spent(strategy, model, trace)
         saved = trace.samples_saved
         if saved and trace.samples:
-            self.samples_saved.labels(strategy, model).inc(saved)
+            self._child(self.samples_saved, strategy, model).inc(saved)
             mean = trace.sampling.completion_tokens / trace.samples
-            self.tokens_saved.labels(strategy, model).inc(saved * mean)
+            self._child(self.tokens_saved, strategy, model).inc(saved * mean)
         for reason in outcome.degraded:
-            self.degraded.labels(strategy, reason).inc()
-        self.seconds.labels(strategy, model).observe(seconds)
-        self.first_byte.labels(strategy).observe(first)
-        self.overhead.labels(strategy).observe(max(0.0, seconds - trace.waited))
+            self._child(self.degraded, strategy, reason).inc()
+        self._child(self.seconds, strategy, model).observe(seconds)
+        self._child(self.first_byte, strategy).observe(first)
+        self._child(self.overhead, strategy).observe(max(0.0, seconds - trace.waited))
 
     def failed(self, strategy: str, model: str, outcome: str, trace: Trace) -> None:
         """Book a request that ended without an answer; what it drew has been paid all the same."""
-        self.requests.labels(strategy, model, outcome, "none").inc()
+        self._child(self.requests, strategy, model, outcome, "none").inc()
         self._spent(strategy, model, trace)
 
     def _spent(self, strategy: str, model: str, trace: Trace) -> None:
-        self.samples.labels(strategy, model).inc(trace.samples)
+        self._child(self.samples, strategy, model).inc(trace.samples)
         for purpose, usage in (("sample", trace.sampling), ("judge", trace.judging)):
             if usage.total_tokens:
-                tokens = self.tokens
-                tokens.labels(strategy, model, "prompt", purpose).inc(usage.prompt_tokens)
-                tokens.labels(strategy, model, "completion", purpose).inc(usage.completion_tokens)
+                by = strategy, model
+                self._child(self.tokens, *by, "prompt", purpose).inc(usage.prompt_tokens)
+                self._child(self.tokens, *by, "completion", purpose).inc(usage.completion_tokens)
         for verifier, seconds in trace.verifier_seconds.items():
-            self.verifier_seconds.labels(verifier).observe(seconds)
+            self._child(self.verifier_seconds, verifier).observe(seconds)
         for (verifier, verdict), count in trace.verdicts.items():
-            self.verdicts.labels(verifier, verdict).inc(count)
+            self._child(self.verdicts, verifier, verdict).inc(count)
 
     def families(self) -> list[tuple[Metric, tuple[str, ...]]]:
         """Every metric, with the names of its labels, for the generated documentation."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway import openai
 from gateway.channel import Channel, Choice
 from gateway.errors import GatewayError, UpstreamRejected
+from gateway.logs import log_request
 from gateway.metrics import Metrics
 from gateway.openai import Chat, Head
 from gateway.policy import Policy
@@ -117,18 +118,16 @@ class Exchange:
         return answer
 
     def _log(self, outcome: str, **more: object) -> None:
-        logger.info(
-            "chat",
-            extra={
-                "request_id": self.id,
-                "strategy": self.policy.strategy.name,
-                "model": self.model,
-                "outcome": outcome,
-                "samples": self.trace.samples,
-                "seconds": round(self.trace.clock() - self.started, 4),
-                **more,
-            },
-        )
+        fields = {
+            "request_id": self.id,
+            "strategy": self.policy.strategy.name,
+            "model": self.model,
+            "outcome": outcome,
+            "samples": self.trace.samples,
+            "seconds": round(self.trace.clock() - self.started, 4),
+            **more,
+        }
+        log_request(logger, fields)
 
     def _choices(self, answer: Answer) -> list[Candidate]:
         """What the client gets, best first: as many as it asked for, or a refusal."""

@@ -186,7 +186,7 @@ async def test_a_request_that_outlives_the_drain_is_dropped(upstream: Slow) -> N
         except aiohttp.ClientError:
             status = 503
     assert status >= 500
-    assert [line for line in map(json.loads, gateway.lines) if line["message"] == "chat"]
+    assert [line for line in map(json.loads, gateway.lines) if line["message"] == "request"]
 
 
 async def test_the_log_is_one_json_object_a_line_and_tells_no_secrets(
@@ -204,7 +204,7 @@ async def test_the_log_is_one_json_object_a_line_and_tells_no_secrets(
     assert await gateway.end() == 0
     lines = [json.loads(line) for line in gateway.lines]
     assert all(isinstance(line, dict) and line["message"] for line in lines)
-    chats = [line for line in lines if line["message"] == "chat"]
+    chats = [line for line in lines if line["message"] == "request"]
     assert [chat["outcome"] for chat in chats] == ["ok", "ok", "model_not_found"]
     assert [chat["request_id"] for chat in chats] == ["my-request"] * 3
     assert [chat["strategy"] for chat in chats] == ["direct", "best_of_n", "direct"]
