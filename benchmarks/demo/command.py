@@ -22,6 +22,7 @@ from rich.table import Table
 from benchmarks.coverage import coverage
 from benchmarks.demo.gateway_process import NotReady, gateway
 from benchmarks.demo.policies import (
+    CONCURRENCY,
     COVERAGE_POLICY,
     COVERAGE_SAMPLES,
     POLICIES,
@@ -76,7 +77,7 @@ def _demo(options: argparse.Namespace, base: str, console: Console) -> int:
     rows, covered = asyncio.run(_measure(base, problems, options.seed, console))
     console.print(
         f"{len(problems)} unseen problems, seed {options.seed}, "
-        f"{time.perf_counter() - started:.0f} s; sampling at temperature 1"
+        f"{time.perf_counter() - started:.0f} s; temperature 1, {CONCURRENCY} problems at once"
     )
     if options.json:
         coverage_by_k = {str(k): value for k, value in covered.items()}
@@ -114,7 +115,7 @@ async def _measure(
 
 
 def _show(rows: Sequence[Row], covered: dict[int, float]) -> None:
-    table = Table(title="The same model, the same problems: what more samples buy")
+    table = Table(title="What more samples buy")
     table.add_column("policy")
     for name in ("accuracy", "samples", "tokens", "p50 ms"):
         table.add_column(name, justify="right")
@@ -129,7 +130,7 @@ def _show(rows: Sequence[Row], covered: dict[int, float]) -> None:
     output = Console()
     output.print(table)
     told = "   ".join(f"@{k} {value:.1%}" for k, value in covered.items())
-    output.print(f"coverage (a right answer among k samples): {told}")
+    output.print(f"coverage, a right answer among k samples: {told}", soft_wrap=True)
 
 
 CURLS = """
