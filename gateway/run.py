@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import selection
-from gateway.errors import BudgetExhausted, DeadlineExceeded, GatewayError, StrategyFailed
+from gateway.errors import (
+    BudgetExhausted,
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRequest,
+    StrategyFailed,
+)
 from gateway.ledger import Ledger
 from gateway.policy import Policy
 from gateway.reading import Sink
@@ -74,6 +80,8 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
         return _best_so_far(session, "deadline", error)
     except BudgetExhausted as error:
         return _best_so_far(session, "budget", error)
+    except InvalidRequest:
+        raise  # the client has to hear of it, whatever was drawn by then
     except GatewayError as error:
         return _best_so_far(session, "upstream_error", error)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours

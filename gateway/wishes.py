@@ -122,4 +122,6 @@ def header_title(header: str) -> str:
 
 
 def invalid(where: str, message: str) -> InvalidRequest:
+    """A 400 at the field or header `where`, which may be the client's own words and so is cut."""
+    where = where[:100]
     return InvalidRequest(f"{where}: {message}", param=where, code="invalid_value")

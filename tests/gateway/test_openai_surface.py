@@ -502,3 +502,13 @@ async def test_openapi_tells_the_policy(serve: Serve) -> None:
     operation = document["paths"]["/v1/chat/completions"]["post"]
     assert "X-ITS-Budget" in {parameter["name"] for parameter in operation["parameters"]}
     assert "n" in document["components"]["schemas"]["strategy.best_of_n"]["properties"]
+
+
+async def test_what_a_verifier_finds_wrong_with_the_request_is_a_400(serve: Serve) -> None:
+    served = await serve(FakeBackend(votes))
+    bad = {"type": "json_schema", "json_schema": {"schema": {"type": "nonsense"}}}
+    its = {"strategy": "best_of_n", "verifier": "schema"}
+    body = {**ASK, "its": its, "response_format": bad}
+    status, answer = await post(f"{served.url}/v1/chat/completions", body)
+    assert status == 400
+    assert answer["error"]["param"].startswith("response_format")
