@@ -48,7 +48,8 @@ class Host:
         """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
         metrics = Metrics()
         router = Router([Measured(backend, metrics) for backend in backends])
-        workers = Workers()
+        needed = {name for spec in verifiers.specs() for name in spec.preload}
+        workers = Workers(preload=sorted(needed))
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,

@@ -15,6 +15,9 @@ from gateway.registry import Registry, Spec
 from gateway.types import Budget
 from gateway.wishes import Detail, Wishes, from_headers, header_of, invalid
 
+OF_A_STRATEGY = ("params", "verifier", "budget")
+"""Fields that mean nothing beside another strategy than the one they were written for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caps:
@@ -110,16 +113,22 @@ class Rules:
         return Wishes() if alias is None else Wishes(strategy=alias)
 
     def _expanded(self, layers: Sequence[_Layer]) -> Iterator[_Layer]:
-        """Put behind each layer that names a preset what that preset says."""
+        """Put behind the layer that names a preset what that preset says.
+
+        A preset is a whole: what lower layers say for the strategies that they name gives way.
+        """
+        whole = False
         for layer in layers:
             name = layer.wishes.strategy
-            if name is not None and name in self.presets:
-                preset = self.presets[name]
-                # The preset's name gives way to the strategy that it stands for.
-                yield _Layer(layer.wishes.model_copy(update={"strategy": None}), layer.where)
-                yield _Layer(preset, layer.where)
-            else:
+            if name is None or not (whole or name in self.presets):
                 yield layer
+            elif whole:
+                yield layer.less("strategy", *OF_A_STRATEGY)
+            else:
+                # The preset's name gives way to the strategy that it stands for.
+                yield layer.less("strategy")
+                yield _Layer(self.presets[name], layer.where)
+                whole = True
 
     def _strategy(self, layers: list[_Layer]) -> tuple[Spec, list[_Layer]]:
         """The strategy asked for, and the layers less what lower ones say for another strategy."""
@@ -128,11 +137,8 @@ class Rules:
             allowed = ", ".join([*self.strategies.names(), *sorted(self.presets)])
             where = _where(layers, "strategy")
             raise invalid(where, f"unknown strategy or preset {name!r}; allowed: {allowed}")
-        other = {"params": None, "verifier": None, "budget": None}
         kept = [
-            layer
-            if layer.wishes.strategy in (None, name)
-            else _Layer(layer.wishes.model_copy(update=other), layer.where)
+            layer if layer.wishes.strategy in (None, name) else layer.less(*OF_A_STRATEGY)
             for layer in layers
         ]
         return self.strategies[name], kept
@@ -203,7 +209,11 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class _Layer:
     wishes: Wishes
-    where: Any
+    where: Callable[[str], str]
+
+    def less(self, *names: str) -> _Layer:
+        """The layer without the fields `names`."""
+        return _Layer(self.wishes.model_copy(update=dict.fromkeys(names)), self.where)
 
 
 def verifier_params(spec: Spec) -> list[str]:
@@ -260,7 +270,7 @@ def _first(layers: Sequence[_Layer], name: str) -> Any:
 def _where(layers: Sequence[_Layer], name: str) -> str:
     for layer in layers:
         if getattr(layer.wishes, name) is not None:
-            return str(layer.where(name))
+            return layer.where(name)
     return name
 
 

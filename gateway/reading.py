@@ -57,11 +57,6 @@ class Reading:
             completion_tokens=sum(delta.tokens for delta in last),
         )
 
-    @property
-    def unfinished(self) -> int:
-        """Candidates begun by this call that have not ended."""
-        return self.call.n - len(self._finished)
-
     def by_index(self) -> dict[int, Candidate]:
         """Finished (or cut) candidates by their index in this call."""
         return dict(sorted(self._finished.items()))

@@ -32,7 +32,8 @@ class Spec:
 
     `needs` are sampling fields that candidates must carry for it (such as `logprobs`);
     `order_sensitive` is a listwise judge's own admission; `binary` says that its scores carry
-    `passed`, so that a strategy may stop at the first that passes.
+    `passed`, so that a strategy may stop at the first that passes; `preload` are modules, or
+    `module:function`, that worker processes import, or call, before they take its work.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Spec:
     needs: tuple[str, ...] = ()
     order_sensitive: bool = False
     binary: bool = False
+    preload: tuple[str, ...] = ()
 
 
 def strategy(function: F) -> F:
@@ -52,13 +54,17 @@ def strategy(function: F) -> F:
 
 
 def verifier(
-    *, needs: tuple[str, ...] = (), order_sensitive: bool = False, binary: bool = False
+    *,
+    needs: tuple[str, ...] = (),
+    order_sensitive: bool = False,
+    binary: bool = False,
+    preload: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Mark a function as a verifier named like itself; see `Spec` for the flags."""
 
     def mark(function: F) -> F:
-        flags = {"needs": needs, "order_sensitive": order_sensitive, "binary": binary}
-        setattr(function, MARK, {"kind": "verifier", **flags})
+        mark = {"needs": needs, "order_sensitive": order_sensitive, "binary": binary}
+        setattr(function, MARK, {"kind": "verifier", "preload": preload, **mark})
         return function
 
     return mark

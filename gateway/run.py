@@ -94,9 +94,19 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
     if not outcome.candidates:
         failed = StrategyFailed(f"strategy {name} answered with nothing")
         return _best_so_far(session, "strategy_error", failed)
-    if "deadline" in session.notes and outcome.stop == "complete":
-        return replace(outcome, stop="deadline")
-    return outcome
+    return replace(outcome, stop=_stop(session, policy, outcome))
+
+
+def _stop(session: Session, policy: Policy, outcome: Outcome) -> str:
+    """Why sampling stopped: the strategy's own word, unless time or budget had the last one."""
+    if outcome.stop != "complete":
+        return outcome.stop
+    if "deadline" in session.notes:
+        return "deadline"
+    left = session.budget
+    fewer = session.begun < policy.asked and 0 in (left.samples, left.tokens)
+    cut = session.shortened and any(c.finish_reason == "length" for c in outcome.candidates)
+    return "budget" if fewer or cut else "complete"
 
 
 def _best_so_far(session: Session, stop: str, error: GatewayError) -> Outcome:

@@ -52,7 +52,8 @@ class Session:
     """One request's access to models, verifiers and budget.
 
     `sample`, `drafts`, `stream` and `score` reserve on one ledger; nothing that they started is
-    alive once they returned, raised, or were cancelled.
+    alive once they returned, raised, or were cancelled. `relayed` says that the client has read
+    words already, `shortened` that the budget left candidates less room than the client did.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session:
         self.candidates: list[Candidate] = []
         self.scores: dict[str, Score] = {}
         self.relayed = False
+        self.shortened = False
         self._means = means
         self._ledger = ledger
         self._trace = trace
@@ -217,6 +219,8 @@ class Session:
             self.degrade("greedy")
         is_sample = not own and not prefix
         reservation = self._ledger.reserve(n, samples=is_sample, max_tokens=max_tokens_of(fields))
+        if reservation.max_tokens != max_tokens_of(fields):
+            self.shortened = True
         first = self._trace.samples
         self._trace.samples += reservation.samples
         calls = split(

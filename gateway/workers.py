@@ -20,20 +20,19 @@ T = TypeVar("T")
 
 MEMORY = 2 << 30
 """Address space of one worker, in bytes."""
-PRELOAD = ("jsonschema", "verifiers.symbolic:warm_up")
-"""Modules, or functions without arguments, that a worker loads by name before it takes work, so
-that no call's time limit pays for their start."""
 
 
 class Workers:
     """A pool of `size` processes that run pure functions under a hard time limit.
 
     The processes are spawned at the first call (a fork of a threaded server may deadlock), and each
-    may use `memory` bytes of address space. `function` and its arguments are pickled, so it must
-    stand at the top of an importable module. Safe to share between tasks of one event loop.
+    may use `memory` bytes of address space. Each loads `preload` (modules, or `module:function`
+    without arguments) before it takes work, so that no call's limit pays for that. `function` and
+    its arguments are pickled, so it must stand at the top of an importable module. Safe to share
+    between tasks of one event loop.
     """
 
-    def __init__(self, size: int = 2, *, memory: int = MEMORY, preload: Sequence[str] = PRELOAD):
+    def __init__(self, size: int = 2, *, memory: int = MEMORY, preload: Sequence[str] = ()):
         self._size = size
         self._initargs = (memory, tuple(preload))
         self._pool: ProcessPool | None = None

@@ -73,7 +73,7 @@ async def _until_passed(session: Session, n: int, verifier: str) -> Outcome:
         if passed:
             session.saved(n - session.begun)
             break
-        await session.progress(f"{len(judged)} candidates, none passed")
+        await session.progress(f"{len(judged)} sampled, none passed")
     if failure is not None:
         if not judged:
             raise failure

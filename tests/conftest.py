@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,10 +25,13 @@ class Served:
 
     url: str
     host: Host
+    clients: list[AsyncOpenAI] = field(default_factory=list)
 
     def client(self, **options: Any) -> AsyncOpenAI:
+        """A client that is closed with the gateway."""
         options = {"api_key": "sk-test", "max_retries": 0, **options}
-        return AsyncOpenAI(base_url=f"{self.url}/v1", **options)
+        self.clients.append(AsyncOpenAI(base_url=f"{self.url}/v1", **options))
+        return self.clients[-1]
 
 
 @asynccontextmanager
@@ -52,9 +55,12 @@ async def serving(backend: Backend, **settings: Any) -> AsyncIterator[Served]:
     running = asyncio.create_task(server.serve())
     assert await settles(lambda: server.started, 5.0)
     port = server.servers[0].sockets[0].getsockname()[1]
+    served = Served(f"http://127.0.0.1:{port}", host)
     try:
-        yield Served(f"http://127.0.0.1:{port}", host)
+        yield served
     finally:
+        for client in served.clients:
+            await client.close()
         server.should_exit = True
         await running
 

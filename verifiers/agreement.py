@@ -31,7 +31,7 @@ class _Vote:
     reason: str = ""
 
 
-@verifier()
+@verifier(preload=("verifiers.symbolic:warm_up",))
 async def agreement(
     session: Session,
     candidates: Sequence[Candidate],

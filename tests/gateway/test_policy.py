@@ -123,3 +123,22 @@ def test_a_weight_that_is_no_verifier_is_refused() -> None:
         resolve({"X-ITS-Strategy": "best_of_n", "X-ITS-Params": "weigh_by=oracle"})
     assert refused.value.param == "X-ITS-Params"
     assert "likelihood" in refused.value.message
+
+
+def test_a_preset_is_a_whole_and_is_not_mixed_with_one_below() -> None:
+    presets = {
+        "vote": Wishes(strategy="best_of_n", budget=4, verifier="agreement"),
+        "check": Wishes(
+            strategy="best_of_n",
+            verifier="math",
+            params={"early_exit": True},
+            deadline_ms=9000,
+        ),
+    }
+    policy = resolve({"X-ITS-Strategy": "vote"}, alias="check", presets=presets)
+    assert policy.params["verifier"] == "agreement"
+    assert policy.params["early_exit"] is False
+    assert policy.params["n"] == 4
+    other = resolve({"X-ITS-Budget": "2"}, {"strategy": "check"}, "vote", presets=presets)
+    assert (other.params["verifier"], other.params["n"]) == ("math", 2)
+    assert other.budget.seconds == 9.0

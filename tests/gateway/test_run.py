@@ -128,3 +128,19 @@ async def test_registries_are_plain_mappings() -> None:
     registry = Registry("strategy", [registered(breaks)])
     assert list(registry) == registry.names() == ["breaks"]
     assert len(registry) == 1
+
+
+@pytest.mark.parametrize(
+    ("wishes", "stop"),
+    [
+        (Wishes(budget=4), "complete"),
+        (Wishes(budget=4, params={"n": 8}), "budget"),
+        (Wishes(budget=4, verifier="math", params={"n": 8, "early_exit": True}), "budget"),
+        (Wishes(budget=4, max_tokens=1000), "complete"),
+        (Wishes(budget=4, max_tokens=4), "budget"),
+        (Wishes(budget=4, max_tokens=2), "budget"),
+    ],
+)
+async def test_stop_says_that_the_budget_ended_it(wishes: Wishes, stop: str) -> None:
+    answer = await answer_of(BEST_OF_N, FakeBackend(votes), verifiers=VERIFIERS, wishes=wishes)
+    assert answer.outcome.stop == stop

@@ -31,7 +31,7 @@ class StandIn:
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
-    workers = Workers(1)
+    workers = Workers(1, preload=("jsonschema", "verifiers.symbolic:warm_up"))
     yield workers
     workers.close()
 
