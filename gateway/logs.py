@@ -44,6 +44,8 @@ def log_request(logger: logging.Logger, fields: dict[str, Any]) -> None:
 
 def configure_logging(level: str) -> None:
     """Send all logs of this process, uvicorn's too, through `JsonFormatter`."""
+    # What no line of ours tells need not be looked up for each (Python's logging how-to).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(
         {
             "version": 1,
