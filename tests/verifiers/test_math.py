@@ -137,3 +137,19 @@ async def test_gsm8k_reference_solutions_show_sound_working(
     scores = await math(make_session(), said(*texts))
     # The others lead to their answer in words, or with an unknown.
     assert sum(score.passed is True for score in scores) / len(scores) > 0.95
+
+
+async def test_without_a_reference_most_wrong_gsm8k_solutions_pass(
+    make_session: MakeSession, said: Said, data: Callable[[str], Path]
+) -> None:
+    """The figures that decision 009 and the README quote: what a pass is worth."""
+    passed = {True: 0, False: 0}
+    asked = {True: 0, False: 0}
+    for line in data("gsm8k/model_solutions.jsonl").read_text().splitlines():
+        solutions = [s for s in json.loads(line).values() if isinstance(s, dict)]
+        scores = await math(make_session(), said(*(s["solution"] for s in solutions)))
+        for solution, score in zip(solutions, scores, strict=True):
+            asked[solution["is_correct"]] += 1
+            passed[solution["is_correct"]] += score.passed is True
+    assert (passed[False], asked[False]) == (1398, 1628)
+    assert (passed[True], asked[True]) == (992, 1008)
