@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -17,16 +16,12 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
-def _child(metric: Any, *labels: str) -> Any:
-    return metric.labels(*labels)
-
-
 class Metrics:
     """One gateway's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
         # Finding a child takes prometheus-client longer than counting in it.
-        self._child = lru_cache(maxsize=4096)(_child)
+        self._child = lru_cache(maxsize=4096)(lambda metric, *labels: metric.labels(*labels))
         self.registry = CollectorRegistry()
         r = self.registry
         by_request = ("strategy", "model")

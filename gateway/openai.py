@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -292,9 +292,6 @@ def strip_choice(choice: Mapping[str, Any], *, logprobs: bool, token_ids: bool) 
 def error_event(error: GatewayError) -> bytes:
     """The event that tells a client of a failure after the first byte."""
     return event(error.body())
-
-
-ModelObject = Literal["model"]
 
 
 def model_list(names: Sequence[str], presets: Sequence[str], created: int) -> bytes:

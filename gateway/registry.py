@@ -63,8 +63,13 @@ def verifier(
     """Mark a function as a verifier named like itself; see `Spec` for the flags."""
 
     def mark(function: F) -> F:
-        mark = {"needs": needs, "order_sensitive": order_sensitive, "binary": binary}
-        setattr(function, MARK, {"kind": "verifier", "preload": preload, **mark})
+        flags = {
+            "needs": needs,
+            "order_sensitive": order_sensitive,
+            "binary": binary,
+            "preload": preload,
+        }
+        setattr(function, MARK, {"kind": "verifier", **flags})
         return function
 
     return mark

@@ -118,7 +118,7 @@ class Exchange:
         return answer
 
     def _log(self, outcome: str, **more: object) -> None:
-        fields = {
+        fields: dict[str, object] = {
             "request_id": self.id,
             "strategy": self.policy.strategy.name,
             "model": self.model,

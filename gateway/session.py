@@ -218,9 +218,9 @@ class Session:
             n = max(1, self.request.choices)
             self.degrade("greedy")
         is_sample = not own and not prefix
-        reservation = self._ledger.reserve(n, samples=is_sample, max_tokens=max_tokens_of(fields))
-        if reservation.max_tokens != max_tokens_of(fields):
-            self.shortened = True
+        wanted = max_tokens_of(fields)
+        reservation = self._ledger.reserve(n, samples=is_sample, max_tokens=wanted)
+        self.shortened |= reservation.max_tokens != wanted
         first = self._trace.samples
         self._trace.samples += reservation.samples
         calls = split(

@@ -25,7 +25,7 @@ class Runtime:
 
     def __init__(self, directory: Path) -> None:
         # With two BLAS threads each of this model's small products ends in a wait for the other
-        # core, which on a busy machine costs a factor of ten.
+        # core, which on a busy machine costs several times the work itself.
         threadpool_limits(1, user_api="blas")
         self.model = Llama(directory)
         self.chat = Chat(directory, self.model.config.vocab)
