@@ -23,6 +23,7 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
 
 
 class ChatMessage(BaseModel):
@@ -69,13 +70,17 @@ class ChatRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A parsed chat request: `alias` is what followed `@` in the model's name."""
+    """A parsed chat request: `alias` is what followed `@` in the model's name.
+
+    With `continuous_usage` each relayed chunk says what its choice has cost so far, as vLLM's do.
+    """
 
     request: Request
     wishes: BodyWishes
     alias: str | None
     stream: bool
     include_usage: bool
+    continuous_usage: bool
     logprobs: bool
     token_ids: bool
 
@@ -119,6 +124,7 @@ def parse_chat(body: bytes, *, is_model: Any = lambda name: False) -> Chat:
         alias=alias,
         stream=bool(checked.stream),
         include_usage=bool(options and options.include_usage),
+        continuous_usage=bool(options and options.continuous_usage_stats),
         logprobs=bool(checked.logprobs),
         token_ids=bool(raw.get("return_token_ids")),
     )

@@ -17,8 +17,8 @@ from gateway.types import Candidate, Delta, Event, Finished, Sample, Spent, Usag
 class Sink(Protocol):
     """Where a streaming client's words go."""
 
-    async def choice(self, choice: Mapping[str, Any]) -> None:
-        """A chunk's choice, in OpenAI's shape."""
+    async def choice(self, choice: Mapping[str, Any], usage: Usage) -> None:
+        """A chunk's choice, in OpenAI's shape, and what it has cost so far."""
         ...
 
     async def progress(self, text: str) -> None:
@@ -80,7 +80,8 @@ class Reading:
                 self._deltas.setdefault(event.index, []).append(event)
                 if self._relay is not None:
                     index = event.index + self.offset
-                    await self._relay.choice({**event.choice, "index": index})
+                    so_far = Usage(event.prompt_tokens, event.tokens)
+                    await self._relay.choice({**event.choice, "index": index}, so_far)
             case Finished():
                 self._finished[event.index] = event.candidate
             case Spent():

@@ -41,7 +41,7 @@ def build_host(settings: Settings) -> Host:
     """The host that `settings` describe; `ConfigError` where something it names is not there."""
     strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
     verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
-    if settings.upstreams():
+    if settings.upstreams() or settings.replay is not None:
         return Host.build(settings, backends_of(settings), strategies, verifiers)
     from gateway.backends.embedded import EmbeddedBackend
 
@@ -55,9 +55,10 @@ def backends_of(settings: Settings) -> list[Backend]:
     """The upstreams of `settings`."""
     upstreams = settings.upstreams()
     names = [each.name or f"backend-{number}" for number, each in enumerate(upstreams)]
-    if len(set(names)) < len(names):
+    replayed = _replayed(settings)
+    if len({*names, *(each.name for each in replayed)}) < len(names) + len(replayed):
         raise ConfigError("backends.name: two backends have the same name")
-    return [
+    served = [
         VLLMBackend(
             each.base,
             name=name,
@@ -66,6 +67,21 @@ def backends_of(settings: Settings) -> list[Backend]:
         )
         for name, each in zip(names, upstreams, strict=True)
     ]
+    return [*served, *replayed]
+
+
+def _replayed(settings: Settings) -> list[Backend]:
+    """The backend of recorded answers, if there is to be one."""
+    if settings.replay is None:
+        return []
+    from gateway.backends.replay import ReplayBackend
+    from gateway.backends.replay import load as load_recordings
+
+    rate, seed = settings.replay_tokens_per_second, settings.replay_seed
+    try:
+        return [ReplayBackend(load_recordings(settings.replay), rate=rate, seed=seed)]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"replay: {error}") from None
 
 
 async def serve(host: Host) -> int:

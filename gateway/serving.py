@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from gateway import openai
-from gateway.channel import Channel, Choice
+from gateway.channel import Channel, Choice, Told
 from gateway.errors import GatewayError, UpstreamRejected
 from gateway.logs import log_request
 from gateway.metrics import Metrics
@@ -18,7 +18,7 @@ from gateway.receipt import Receipts
 from gateway.run import Answer, run
 from gateway.session import Means
 from gateway.trace import Trace
-from gateway.types import Candidate, Json
+from gateway.types import Candidate, Json, Usage
 
 logger = logging.getLogger("its_gateway.requests")
 
@@ -158,11 +158,11 @@ class _Writer:
         choice = openai.delta(index, role="assistant", content="")
         return openai.event(openai.chunk(self._head, [choice]))
 
-    def choices(self, batch: Sequence[Choice]) -> bytes:
+    def choices(self, batch: Sequence[Told]) -> bytes:
         """Relayed choices, less what only a verifier had asked for."""
-        return b"".join(self._choice(choice) for choice in batch)
+        return b"".join(self._choice(choice, usage) for choice, usage in batch)
 
-    def _choice(self, choice: Choice) -> bytes:
+    def _choice(self, choice: Choice, usage: Usage) -> bytes:
         own = openai.strip_choice(
             choice, logprobs=self._chat.logprobs, token_ids=self._chat.token_ids
         )
@@ -173,7 +173,10 @@ class _Writer:
         elif index in self._begun:
             own["delta"] = {key: value for key, value in delta.items() if key != "role"}
         self._begun.add(index)
-        return opening + openai.event(openai.chunk(self._head, [own]))
+        more: Json = {}
+        if self._chat.continuous_usage:
+            more["usage"] = openai.usage_json(usage)
+        return opening + openai.event(openai.chunk(self._head, [own], **more))
 
     def end(self, answer: Answer, choices: Sequence[Candidate], its: Json | None) -> bytes:
         """All that is left to say once the answer is known."""

@@ -126,6 +126,20 @@ class Settings(BaseSettings):
     backend_key: SecretStr | None = Field(
         None, description="Key for the upstreams given by --backend (better from ITS_BACKEND_KEY)."
     )
+    replay: Path | None = Field(
+        None,
+        description="Recorded answers to serve as an upstream: a file, or a folder of them "
+        "([replay](../replay.md)).",
+    )
+    replay_tokens_per_second: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Pace of each replayed candidate; 0 replays at once.",
+    )
+    replay_seed: int | None = Field(
+        None, description="Order of recorded answers for requests without a seed; random if unset."
+    )
     redis: str | None = Field(
         None, repr=False, description="Redis URL; accepted, and not used by 0.1."
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +88,17 @@ async def settles(condition: Callable[[], bool], seconds: float = 0.2) -> bool:
             return True
         await asyncio.sleep(0.005)
     return condition()
+
+
+@pytest.fixture(scope="session")
+def data() -> Callable[[str], Path]:
+    """Finds a file of real data; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("ITS_DATA") or Path(__file__).parents[2] / "shared" / "data"
+        path = Path(folder) / name
+        if not path.exists():
+            pytest.skip(f"needs {name} (set ITS_DATA to the folder of real data)")
+        return path
+
+    return find

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -77,17 +75,3 @@ def called() -> Called:
         return Candidate(id="t", text="", tool_calls=tool_calls, **given)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def data() -> Callable[[str], Path]:
-    """Finds a file of real data; the test is skipped where it is absent."""
-
-    def find(name: str) -> Path:
-        folder = os.environ.get("ITS_DATA") or Path(__file__).parents[3] / "shared" / "data"
-        path = Path(folder) / name
-        if not path.exists():
-            pytest.skip(f"needs {name} (set ITS_DATA to the folder of real data)")
-        return path
-
-    return find
