@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.types import Json, Message, Request, Sample
+from gateway.types import Candidate, Json, Message, Prefix, Request, Sample
 
 OWN_PROMPT_DROPS = frozenset(
     {
@@ -41,11 +41,35 @@ def fields_for(
     if "logprobs" in needs and not own_prompt:
         fields["logprobs"] = True
         fields["top_logprobs"] = max(fields.get("top_logprobs") or 0, NEEDED_TOP_LOGPROBS)
+    if "token_ids" in needs and not own_prompt:
+        fields["return_token_ids"] = True
     fields.update(sampling)
     return fields
 
 
 NEEDED_TOP_LOGPROBS = 5
+
+SCORING_FIELDS = ("cache_salt", "priority", "user")
+PROMPT_FIELDS = ("chat_template", "chat_template_kwargs", "documents")
+
+
+def scoring_fields(request: Request, *, same: bool) -> Json:
+    """The client's fields that a call which samples nothing keeps: whose it is, and, where the
+    model is the `same`, how its prompt is written."""
+    kept = (*SCORING_FIELDS, *PROMPT_FIELDS) if same else SCORING_FIELDS
+    return {name: request.fields[name] for name in kept if name in request.fields}
+
+
+def begun(prefix: Prefix, model: str) -> tuple[str | tuple[int, ...], tuple[int, ...]]:
+    """What `model` continues, and the ids of the prompt before it where they are known.
+
+    A candidate of its own is continued by its token ids, any other by its text.
+    """
+    if not isinstance(prefix, Candidate):
+        return prefix, ()
+    if prefix.model == model and prefix.token_ids and prefix.prompt_token_ids:
+        return prefix.token_ids, prefix.prompt_token_ids
+    return prefix.text, ()
 
 
 def max_tokens_of(fields: Mapping[str, Any]) -> int | None:
@@ -74,7 +98,7 @@ def split(  # one call where it can be, so that its samples share the prefill
     *,
     n: int,
     first: int,
-    prefix: str,
+    prefix: Prefix,
     stream: bool,
     apart: bool,
 ) -> list[Sample]:
@@ -84,10 +108,11 @@ def split(  # one call where it can be, so that its samples share the prefill
     (which vLLM refuses together).
     """
     seed = fields.get("seed")
+    start, prompt = begun(prefix, model)
     if n == 1 or apart or seed is not None or is_greedy(fields):
         own = [
             fields if seed is None else {**fields, "seed": seed_of(seed, first + i)}
             for i in range(n)
         ]
-        return [Sample(model, messages, 1, stream, prefix, each) for each in own]
-    return [Sample(model, messages, n, stream, prefix, fields)]
+        return [Sample(model, messages, 1, stream, start, prompt, each) for each in own]
+    return [Sample(model, messages, n, stream, start, prompt, fields)]

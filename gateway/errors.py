@@ -14,6 +14,7 @@
     ├── Draining                 503 service_unavailable     the gateway is shutting down
     └── UpstreamError            502 upstream_error
         ├── UpstreamRejected     the upstream's own 4xx status and body
+        │   └── Unsupported      400 no backend of this model can do what was asked
         └── UpstreamUnavailable  503 no connection, a time-out, or a 5xx
 """
 
@@ -122,6 +123,14 @@ class UpstreamRejected(UpstreamError):
         )
         self.status = status
         self.type = str(detail.get("type") or "invalid_request_error")
+
+
+class Unsupported(UpstreamRejected):
+    """The model's server cannot do this, as probing it has shown; `param` names the field."""
+
+    def __init__(self, message: str, *, param: str | None = None):
+        error = {"message": message, "param": param, "code": "unsupported"}
+        super().__init__(400, {"error": error})
 
 
 class UpstreamUnavailable(UpstreamError):

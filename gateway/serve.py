@@ -19,7 +19,7 @@ from gateway.backends.vllm import VLLMBackend
 from gateway.host import Host
 from gateway.logs import configure_logging
 from gateway.registry import load as load_registry
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError, Roles, Settings
 from gateway.settings import load as load_settings
 
 logger = logging.getLogger("its_gateway")
@@ -46,6 +46,8 @@ def build_host(settings: Settings) -> Host:
     from gateway.backends.embedded import EmbeddedBackend
 
     embedded = EmbeddedBackend()
+    roles = Roles(**{**embedded.roles, **settings.roles.assigned()})
+    settings = settings.model_copy(update={"roles": roles})
     host = Host.build(settings, [embedded], strategies, verifiers)
     host.metrics.live(lambda: embedded.engine.live)
     return host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, Unpack
 
@@ -14,6 +14,7 @@ from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_
 from gateway.drafts import Drafts
 from gateway.errors import DeadlineExceeded, StrategyFailed
 from gateway.ledger import Ledger, Reservation
+from gateway.measures import Measures
 from gateway.naming import parse_named
 from gateway.reading import Reading, Sink, read_all
 from gateway.registry import Registry
@@ -22,6 +23,7 @@ from gateway.types import (
     Budget,
     Candidate,
     Message,
+    Prefix,
     Request,
     Sample,
     Sampling,
@@ -48,7 +50,7 @@ class Means:
     roles: Mapping[str, str]
 
 
-class Session:
+class Session(Measures):
     """One request's access to models, verifiers and budget.
 
     `sample`, `drafts`, `stream` and `score` reserve on one ledger; nothing that they started is
@@ -119,24 +121,27 @@ class Session:
         n: int = 1,
         *,
         messages: Sequence[Message] | None = None,
-        prefix: str = "",
+        prefix: Prefix = "",
         model: str | None = None,
         **sampling: Unpack[Sampling],
     ) -> list[Candidate]:
         """Draw up to `n` candidates, at least one, in the order in which they were begun.
 
         Shrinks to the budget, and to one where the sampling is greedy. A call that fails is
-        survived while another succeeds. Raises `BudgetExhausted`, `DeadlineExceeded`, or the
+        survived while another succeeds. With a `prefix`, candidates are what follows it; if that
+        is a candidate, it is their `parent`. Raises `BudgetExhausted`, `DeadlineExceeded`, or the
         upstream's error where there is no candidate at all.
         """
         calls, reservation = self._plan(n, messages, prefix, model, sampling)
         done = await self._gather(calls, reservation, judging=messages is not None)
+        if isinstance(prefix, Candidate):
+            done = [replace(candidate, parent=prefix.id) for candidate in done]
         if messages is None and not prefix:
             self.candidates.extend(done)
         return done
 
     def drafts(
-        self, n: int, *, apart: bool = False, prefix: str = "", **sampling: Unpack[Sampling]
+        self, n: int, *, apart: bool = False, prefix: Prefix = "", **sampling: Unpack[Sampling]
     ) -> Drafts:
         """Candidates that grow side by side: `async with … as drafts: async for draft in drafts`.
 
@@ -205,14 +210,14 @@ class Session:
         self,
         n: int,
         messages: Sequence[Message] | None,
-        prefix: str,
+        prefix: Prefix,
         model: str | None,
         sampling: Mapping[str, Any],
         *,
         stream: bool = False,
         apart: bool = False,
     ) -> tuple[list[Sample], Reservation]:
-        own = messages is not None
+        own, named = messages is not None, self._named(model)
         fields = fields_for(self.request, sampling, self._needs, own_prompt=own)
         if is_greedy(fields) and n > max(1, self.request.choices):
             n = max(1, self.request.choices)
@@ -224,7 +229,7 @@ class Session:
         first = self._trace.samples
         self._trace.samples += reservation.samples
         calls = split(
-            self._means.roles.get(model or "", model or self.request.model),
+            named,
             self.request.messages if messages is None else messages,
             with_max_tokens(fields, reservation.max_tokens),
             n=reservation.calls,
@@ -232,7 +237,7 @@ class Session:
             prefix=prefix,
             # Only a stream shows what a call cut at the deadline had written, and what it cost.
             stream=stream or self._ledger.deadline is not None,
-            apart=apart or not self._means.backend.capabilities.n,
+            apart=apart or not self._means.backend.capabilities(named).n,
         )
         return calls, reservation
 

@@ -7,6 +7,7 @@ Public: a package with its own strategies or verifiers tests them with these and
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from gateway.assembly import candidate_from_choice, join_chunks
 from gateway.errors import UpstreamError, UpstreamRejected
+from gateway.inquiries import Embed, Likelihood, Pool, Probabilities, Rows
 from gateway.ledger import Ledger
 from gateway.policy import Policy, Rules
 from gateway.registry import Registry, Spec
@@ -22,6 +24,7 @@ from gateway.session import Means, Session
 from gateway.trace import Trace
 from gateway.types import (
     Budget,
+    Call,
     Capabilities,
     Delta,
     Event,
@@ -65,14 +68,39 @@ class Reply:
 
 
 Handler = Callable[[Sample, int], Reply | str]
+Measure = Callable[[Call], Rows]
+
+
+def told(call: Call) -> Rows:
+    """Numbers that depend on the call alone: what a `FakeBackend` tells unless told otherwise.
+
+    Probabilities and rewards lie in (0, 1), log-probabilities below 0; a token is a word.
+    """
+    match call:
+        case Probabilities():
+            weights = [_number(call.messages, call.prefix, choice) for choice in call.choices]
+            return Rows((tuple(weight / sum(weights) for weight in weights),))
+        case Likelihood():
+            return Rows((tuple(-_number(call.messages, w) for w in call.text.split(" ")),))
+        case Pool():
+            return Rows(tuple((_number(call.messages, end),) for end in call.ends or (0,)))
+        case Embed():
+            return Rows(tuple((_number(text), _number(text, 1)) for text in call.texts))
+    raise UpstreamRejected(400, {"error": {"message": "not a question about numbers"}})
+
+
+def _number(*of: Any) -> float:
+    """In (0, 1), and the same for the same."""
+    return random.Random(repr(of)).uniform(0.01, 0.99)
 
 
 class FakeBackend:
-    """Answers each candidate with what `handler(sample, number)` says.
+    """Answers each candidate with what `handler(sample, number)` says, all else by `measure`.
 
     `number` counts the candidates begun over the backend's life. `live` is how many calls are under
     way, `aborted` how many were dropped before their end, `begun` how many candidates were begun,
-    `written` how many tokens were written; `calls` are the requests, in order.
+    `written` how many tokens were written; `calls` are the samples
+    asked for, `inquiries` the other requests, in order.
     """
 
     def __init__(
@@ -82,24 +110,29 @@ class FakeBackend:
         name: str = "fake",
         models: Sequence[str] = ("fake",),
         capabilities: Capabilities | None = None,
+        measure: Measure = told,
     ):
         self.name = name
-        self.capabilities = capabilities or Capabilities()
         self.calls: list[Sample] = []
+        self.inquiries: list[Call] = []
+        self._capabilities = capabilities or Capabilities()
+        self._measure = measure
         self.live = self.aborted = self.begun = self.written = 0
         self._handler = handler
         self._models = list(models)
 
+    def capabilities(self, model: str) -> Capabilities:
+        return self._capabilities
+
     async def models(self) -> list[str]:
         return self._models
 
-    async def call(self, request: Sample) -> AsyncGenerator[Event]:
-        self.calls.append(request)
+    async def call(self, request: Call) -> AsyncGenerator[Event]:
         self.live += 1
         ended = False
         try:
-            replies = [self._reply(request) for _ in range(request.n)]
-            async for event in self._events(request, replies):
+            events = self._written(request) if isinstance(request, Sample) else self._told(request)
+            async for event in events:
                 yield event
             ended = True
         except UpstreamError:
@@ -108,6 +141,18 @@ class FakeBackend:
         finally:
             self.live -= 1
             self.aborted += not ended
+
+    async def _told(self, request: Call) -> AsyncGenerator[Event]:
+        self.inquiries.append(request)
+        await asyncio.sleep(0)
+        yield self._measure(request)
+        tokens = int(isinstance(request, Probabilities | Likelihood))
+        self.written += tokens
+        yield Spent(Usage(5, tokens))
+
+    def _written(self, request: Sample) -> AsyncGenerator[Event]:
+        self.calls.append(request)
+        return self._events(request, [self._reply(request) for _ in range(request.n)])
 
     def _reply(self, request: Sample) -> Reply:
         reply = self._handler(request, self.begun)

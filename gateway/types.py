@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict
+
+from gateway.inquiries import Embed, Likelihood, Pool, Probabilities, Rows
 
 Json = dict[str, Any]
 Message = Mapping[str, Any]
@@ -24,6 +26,8 @@ class Sampling(TypedDict, total=False):
     seed: int
     logprobs: bool
     top_logprobs: int
+    structured_outputs: Mapping[str, Any]
+    return_token_ids: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class Candidate:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     usage: Usage | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+Prefix = str | tuple[int, ...] | Candidate
+"""How an answer begins: text, its token ids where exactness matters, or a candidate's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +143,22 @@ class Sample:
 
     `fields` are the other fields of the upstream's request body (temperature, tools, …), as the
     client or a guest set them. With `stream`, the backend yields deltas as candidates grow.
-    A non-empty `prefix` is the beginning of the answer, which the model continues.
+    A non-empty `prefix` is the beginning of the answer, which the model continues: text, which is
+    tokenised again, or token ids, which are continued as they are, behind `prompt_token_ids` where
+    those are known and else behind the messages' own.
     """
 
     model: str
     messages: Sequence[Message]
     n: int = 1
     stream: bool = False
-    prefix: str = ""
+    prefix: str | tuple[int, ...] = ""
+    prompt_token_ids: tuple[int, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Call = Sample | Probabilities | Likelihood | Pool | Embed
+"""All that a backend can be asked for; each but a `Sample` is answered with one `Rows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +191,7 @@ class Spent:
     usage: Usage
 
 
-Event = Delta | Finished | Spent
+Event = Delta | Finished | Spent | Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +230,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do beyond plain chat completions."""
+    """What a model's server can do, as far as is known; what has not been probed counts as able.
+
+    `n`: several candidates a call. `logprobs`: of sampled tokens. `logprob_token_ids`: of tokens
+    that the call names. `prompt_logprobs`: of the prompt's tokens, and `all_logprobs`: of the whole
+    vocabulary there. `token_ids`: told with the answer. `continuation`: of an answer begun.
+    `structured_outputs`: grammars, schemas, choices. `tokenize`: the tokenizer can be asked.
+    `pooling`, `classify`, `score`, `embed`: those endpoints.
+    """
 
     n: bool = True
     logprobs: bool = True
-    continuation: bool = True
     logprob_token_ids: bool = True
+    prompt_logprobs: bool = True
+    all_logprobs: bool = True
+    token_ids: bool = True
+    continuation: bool = True
+    structured_outputs: bool = True
+    tokenize: bool = True
+    pooling: bool = True
+    classify: bool = True
+    score: bool = True
+    embed: bool = True
+
+    def __and__(self, other: Capabilities) -> Capabilities:
+        """What both can do."""
+        pairs = ((f.name, getattr(self, f.name) and getattr(other, f.name)) for f in fields(self))
+        return Capabilities(**dict(pairs))

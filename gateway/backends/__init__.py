@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from gateway.types import Capabilities, Event, Passthrough, Relayed, Sample
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
 
 
 class Backend(Protocol):
@@ -17,14 +17,19 @@ class Backend(Protocol):
     """
 
     name: str
-    capabilities: Capabilities
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What is known now of `model` here; never waits."""
+        ...
 
     async def models(self) -> list[str]:
         """Names of the models served here; `UpstreamError` if that cannot be told now."""
         ...
 
-    def call(self, request: Sample) -> AsyncGenerator[Event]:
-        """`Delta`s only where `request.stream`; one `Finished` a candidate; `Spent` last."""
+    def call(self, request: Call) -> AsyncGenerator[Event]:
+        """To a `Sample`, one `Finished` a candidate, and `Delta`s only where `request.stream`; to
+        any other request one `Rows`. `Spent` is last. `Unsupported` where it cannot be done here.
+        """
         ...
 
     def relay(self, request: Passthrough) -> AbstractAsyncContextManager[Relayed]:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from gateway.backends import Backend
 from gateway.errors import UpstreamError, UpstreamRejected
 from gateway.metrics import Metrics
-from gateway.types import Event, Passthrough, Relayed, Sample
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
 
 
 class Measured:
@@ -17,16 +17,18 @@ class Measured:
 
     def __init__(self, below: Backend, metrics: Metrics):
         self.name = below.name
-        self.capabilities = below.capabilities
         self._below = below
         self._calls = metrics.upstream_calls
         self._seconds = metrics.upstream_seconds.labels(below.name)
         self._in_flight = metrics.upstream_in_flight.labels(below.name)
 
+    def capabilities(self, model: str) -> Capabilities:
+        return self._below.capabilities(model)
+
     async def models(self) -> list[str]:
         return await self._below.models()
 
-    async def call(self, request: Sample) -> AsyncGenerator[Event]:
+    async def call(self, request: Call) -> AsyncGenerator[Event]:
         started = time.monotonic()
         result = "aborted"
         self._in_flight.inc()

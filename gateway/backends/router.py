@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
+from functools import reduce
+from operator import and_
 
 from gateway.backends import Backend
 from gateway.errors import ModelNotFound, UpstreamError, UpstreamUnavailable
-from gateway.types import Capabilities, Event, Passthrough, Relayed, Sample
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
 
 REFRESH_SECONDS = 10.0
 
@@ -28,12 +30,6 @@ class Router:
 
     def __init__(self, backends: Sequence[Backend]):
         self.backends = list(backends)
-        self.capabilities = Capabilities(
-            n=all(backend.capabilities.n for backend in backends),
-            logprobs=all(backend.capabilities.logprobs for backend in backends),
-            continuation=all(backend.capabilities.continuation for backend in backends),
-            logprob_token_ids=all(backend.capabilities.logprob_token_ids for backend in backends),
-        )
         self._served: dict[str, list[str]] = {}
         self._answering: set[str] = set()
         self._refreshed = -REFRESH_SECONDS
@@ -45,6 +41,11 @@ class Router:
     def answering(self) -> frozenset[str]:
         """Names of the backends that answered when last asked."""
         return frozenset(self._answering)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What all can do that serve `model`."""
+        serving = [b for b in self.backends if model in self._served.get(b.name, ())]
+        return reduce(and_, (b.capabilities(model) for b in serving), Capabilities())
 
     def knows(self, model: str) -> bool:
         """Whether a backend is known to serve `model`."""
@@ -105,7 +106,7 @@ class Router:
         finally:
             self._busy[backend.name] -= 1
 
-    async def call(self, request: Sample) -> AsyncGenerator[Event]:
+    async def call(self, request: Call) -> AsyncGenerator[Event]:
         backend = await self._choose(request.model)
         with self._counted(backend):
             async with aclosing(backend.call(request)) as events:

@@ -19,8 +19,7 @@ def prompt_logprobs(model: Llama, prompt: Ints, alternatives: int) -> list[Place
     """For each token of `prompt` but the first: itself, and the likeliest `alternatives`."""
     if len(prompt) < 2:
         return []
-    cache = model.cache()
-    table = log_softmax(model.logits(model.prefill(cache, cache.open(), prompt[:-1])))
+    table = log_softmax(model.logits(model.read(prompt[:-1])))
     places: list[Place] = []
     for token, line in zip(prompt[1:].tolist(), table, strict=True):
         top = np.argsort(-line, kind="stable")[:alternatives].tolist()

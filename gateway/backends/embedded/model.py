@@ -82,6 +82,16 @@ class Llama:
         logits: Floats = self._normed(hidden) @ self.weights.head
         return logits
 
+    def vectors(self, hidden: Floats) -> Floats:
+        """Hidden states [T, hidden] -> what the last norm makes of them."""
+        vectors: Floats = self._normed(hidden) * self.weights.norm
+        return vectors
+
+    def read(self, tokens: Ints) -> Floats:
+        """Hidden states [T, hidden] of a text by itself."""
+        cache = self.cache()
+        return self.prefill(cache, cache.open(), tokens)
+
     def _blocks(self, hidden: Floats, at: Ints, attend: Attend) -> Floats:
         config = self.config
         cos, sin = self.cos[at], self.sin[at]

@@ -11,6 +11,10 @@ from safetensors.numpy import load_file
 
 from gateway.backends.embedded.cache import Floats
 
+CAUSAL, SEQUENCE, TOKEN = (
+    f"LlamaFor{what}" for what in ("CausalLM", "SequenceClassification", "TokenClassification")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -25,6 +29,7 @@ class Config:
     theta: float
     epsilon: float
     tied: bool
+    architecture: str
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -41,6 +46,7 @@ class Config:
             theta=raw.get("rope_theta") or rope.get("rope_theta", 10_000.0),
             epsilon=raw.get("rms_norm_eps", 1e-6),
             tied=raw.get("tie_word_embeddings", False),
+            architecture=(raw.get("architectures") or [CAUSAL])[0],
         )
 
 
@@ -56,11 +62,17 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """All matrices, float32; `head` carries the scale of the last norm."""
+    """All matrices, float32; `head` carries the scale of the last norm, which is `norm`.
+
+    The head is a language model's, [hidden, vocab], or a classifier's, [hidden, labels], which may
+    have a `bias` [labels].
+    """
 
     embedding: Floats
     layers: tuple[Layer, ...]
     head: Floats
+    norm: Floats
+    bias: Floats
 
     @classmethod
     def load(cls, path: Path, config: Config) -> Weights:
@@ -69,11 +81,15 @@ class Weights:
             for name, value in load_file(path).items()
         }
         embedding = named["embed_tokens.weight"]
-        head = embedding if config.tied else named["lm_head.weight"]
+        head = named.get("score.weight")
+        if head is None:
+            head = embedding if config.tied else named["lm_head.weight"]
         return cls(
             embedding=embedding,
             layers=tuple(_layer(named, f"layers.{i}.", config) for i in range(config.layers)),
             head=_folded(named["norm.weight"], head),
+            norm=named["norm.weight"],
+            bias=named.get("score.bias", np.zeros(len(head), np.float32)),
         )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
 from gateway.backends.replay.draws import Draws
 from gateway.backends.replay.pace import Line, written
 from gateway.backends.replay.records import Problem, Recording
 from gateway.calls import max_tokens_of
-from gateway.errors import UpstreamRejected
-from gateway.types import Capabilities, Event, Json, Message, Passthrough, Relayed, Sample
+from gateway.errors import Unsupported, UpstreamRejected
+from gateway.types import Call, Capabilities, Event, Json, Message, Passthrough, Relayed, Sample
 
 CANNOT = {
     "logprobs": "recorded answers have no logprobs",
@@ -22,6 +23,7 @@ CANNOT = {
     "continue_final_message": "a recorded answer cannot be continued from a prefix",
 }
 """Fields that ask of an answer what was not recorded; all other sampling fields change nothing."""
+CAN = Capabilities(**{each.name: each.name == "n" for each in fields(Capabilities)})
 
 
 class ReplayBackend:
@@ -32,8 +34,6 @@ class ReplayBackend:
     names problem and record. `rate` is tokens a second of each candidate, 0 for at once.
     ValueError where two recordings would be one model.
     """
-
-    capabilities = Capabilities(logprobs=False, continuation=False, logprob_token_ids=False)
 
     def __init__(
         self,
@@ -53,9 +53,14 @@ class ReplayBackend:
     async def models(self) -> list[str]:
         return list(self._recordings)
 
-    async def call(self, request: Sample) -> AsyncGenerator[Event]:
+    def capabilities(self, model: str) -> Capabilities:
+        return CAN
+
+    async def call(self, request: Call) -> AsyncGenerator[Event]:
         """`UpstreamRejected` for an unknown model or problem, and for what was not recorded."""
         recording = self._recording(request.model)
+        if not isinstance(request, Sample):
+            raise Unsupported("recorded answers come without the numbers of their model")
         _check(request)
         problem = _asked(recording, request.messages)
         limit = max_tokens_of(request.fields)

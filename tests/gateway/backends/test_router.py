@@ -12,7 +12,7 @@ from gateway.backends import router as module
 from gateway.backends.router import Router
 from gateway.errors import ModelNotFound, UpstreamUnavailable
 from gateway.testing import FakeBackend, Reply, user
-from gateway.types import Capabilities, Event, Finished, Passthrough, Relayed, Sample
+from gateway.types import Call, Capabilities, Event, Finished, Passthrough, Relayed, Sample
 
 
 class Listed(FakeBackend):
@@ -29,7 +29,7 @@ class Listed(FakeBackend):
         self._check()
         return await super().models()
 
-    async def call(self, request: Sample) -> AsyncGenerator[Event]:
+    async def call(self, request: Call) -> AsyncGenerator[Event]:
         self._check()
         async with aclosing(super().call(request)) as events:
             async for event in events:
@@ -254,10 +254,15 @@ async def test_what_is_served_is_learned_once(clock: Clock) -> None:
 
 
 async def test_it_can_do_what_all_of_its_backends_can() -> None:
-    able, unable = FakeBackend(lambda s, n: ""), FakeBackend(lambda s, n: "")
-    unable.capabilities = Capabilities(n=False, continuation=False)
-    assert Router([able]).capabilities == Capabilities()
-    assert Router([able, unable]).capabilities == Capabilities(n=False, continuation=False)
+    few = Capabilities(n=False, continuation=False)
+    able = FakeBackend(lambda s, n: "", name="a", models=["m"])
+    unable = FakeBackend(lambda s, n: "", name="b", models=["m", "other"], capabilities=few)
+    router = Router([able, unable])
+    assert router.capabilities("m") == Capabilities()  # nothing is known yet
+    await router.refresh()
+    assert router.capabilities("m") == few
+    assert router.capabilities("other") == few
+    assert router.capabilities("none") == Capabilities()
 
 
 async def test_closing_it_closes_its_backends() -> None:

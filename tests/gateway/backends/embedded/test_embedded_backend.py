@@ -76,8 +76,10 @@ def test_importing_is_light() -> None:
 async def test_it_is_a_backend(backend: EmbeddedBackend) -> None:
     seam: Backend = backend
     assert seam.name == "embedded"
-    assert seam.capabilities == Capabilities(True, True, True, True)
-    assert await seam.models() == ["its-demo"]
+    assert seam.capabilities("its-demo") == Capabilities(
+        structured_outputs=False, pooling=False, classify=False, score=False
+    )
+    assert (await seam.models())[0] == "its-demo"
 
 
 async def test_a_call_has_its_candidates_and_their_cost(backend: EmbeddedBackend) -> None:
