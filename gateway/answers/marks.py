@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -13,9 +14,24 @@ MAX_LINE = 600
 MAX_MARKS = 16
 """Marks of one kind that are read, the last ones."""
 
-ANSWER_WORDS: Mapping[str, tuple[str, ...]] = {"en": ("final answer", "answer")}
+ANSWER_WORDS: Mapping[str, tuple[str, ...]] = {
+    "en": ("final answer", "answer"),
+    "de": ("antwort",),
+    "es": ("respuesta",),
+    "fr": ("réponse",),
+    "ja": ("答え",),
+    "ru": ("ответ",),
+    "zh": ("答案",),
+}
 """What introduces an answer, by language; longer words first."""
-LINKS: Mapping[str, tuple[str, ...]] = {"en": ("is",)}
+LINKS: Mapping[str, tuple[str, ...]] = {
+    "en": ("is",),
+    "de": ("ist", "lautet"),
+    "es": ("es",),
+    "fr": ("est",),
+    "ja": ("は",),
+    "zh": ("是", "为"),
+}
 """What may stand between the word and the answer instead of a colon, by language."""
 NOT_ANSWERS = (
     "not", "correct", "incorrect", "wrong", "consistent", "given", "obtained", "found", "based",
@@ -56,14 +72,16 @@ def extract(text: str) -> str | None:
     """The final answer that `text` marks, or None; only the last 4,000 characters count.
 
     Marks are `\\boxed{x}`, `#### x`, `Answer: x`, `the answer is x`, a last line `(B)` or `A: x`,
-    and a text that is a number or a letter and nothing else. The last mark wins, but one that
-    is followed by prose gives way to any that states a bare answer.
+    a JSON object's field `answer`, and a text that is a number or a letter and nothing else. The
+    last mark wins, but one that is followed by prose gives way to any that states a bare answer.
     """
     if INTEGER.fullmatch(text):
         return text
     whole = text[:MAX_LINE].strip() if len(text) <= MAX_LINE else ""
     if whole and whole[0] in "0123456789$-" and _is_number(whole):
         return _clean(whole)
+    if len(text) <= TAIL and text.rstrip().endswith("}") and (field := _field(text)) is not None:
+        return field
     tail = text[-TAIL:]
     exact = [*_boxed(tail), *_hashes(tail)]
     prose: list[tuple[int, str]] = []
@@ -73,6 +91,20 @@ def extract(text: str) -> str | None:
         if found:
             return max(found)[1]
     return _last_line(tail) or (_alone(whole) if whole else None)
+
+
+def _field(text: str) -> str | None:
+    """The field of a JSON object that an answer's word names, a number or a text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    words = {word for words in ANSWER_WORDS.values() for word in words}
+    found = [v for name, v in value.items() if name.casefold().replace("_", " ") in words]
+    plain = [v for v in found if isinstance(v, int | float | str) and not isinstance(v, bool)]
+    return str(plain[-1]).strip() or None if plain else None
 
 
 def last_number(text: str) -> str | None:

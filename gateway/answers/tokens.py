@@ -10,6 +10,9 @@ from gateway.answers.arithmetic import Token
 
 MAX_DIGITS = 40
 
+WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+"""Full-width forms of Chinese and Japanese typing, to their ASCII characters."""
+
 _REWRITES = (
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])"), ""),
@@ -45,6 +48,7 @@ _BULLET = re.compile(r"\s{0,20}(?:[-*•+]|\d{1,3}[.)]|[#>]{1,6})\s+")
 
 def lines(text: str) -> Iterator[str]:
     """The lines of `text` in plain arithmetic notation, a line that begins with `=` joined on."""
+    text = text.translate(WIDE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     held: list[str] = []

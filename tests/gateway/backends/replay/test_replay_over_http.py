@@ -160,8 +160,8 @@ async def test_the_pace_is_kept_and_leaving_saves_tokens(recorded: Path, serve: 
     assert whole.usage is not None
     assert 0 < int(raw.headers["x-its-tokens"]) < whole.usage.completion_tokens
     assert await settles(lambda: in_flight(upstream) == 0, 2.0)
-    # The gateway in front counts tokens as its upstream does, not chunks; that the upstream hears of
-    # the hang-up a little later may cost more on a busy machine.
+    # The gateway in front counts tokens as its upstream does, not chunks; that the upstream hears
+    # of the hang-up a little later may cost more on a busy machine.
     booked = completion_tokens(upstream) - whole.usage.completion_tokens
     assert booked / 4 < int(raw.headers["x-its-tokens"]) <= booked + 10 * 128
 

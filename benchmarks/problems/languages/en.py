@@ -1,51 +1,9 @@
-"""Generated multi-step arithmetic word problems with their working, split by a hash."""
+"""English stories."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from random import Random
-from typing import Literal
-
-Split = Literal["train", "test"]
-
-LARGEST = 300  # no value in a problem's working exceeds this
-SMALLEST_START, LARGEST_START = 20, 120
-SMALLEST_CHANGE, LARGEST_CHANGE = 5, 80
-MOST_GROUPS, LARGEST_GROUP = 6, 25
-TEST_SHARE = 16  # one question in this many is a test question
-FEWEST_STEPS, MOST_STEPS = 3, 6
-TWO_STEP_KINDS = frozenset({"gain_groups", "lose_groups"})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One word problem: `solution` has `steps` equations, one a line, then `Answer: N`."""
-
-    question: str
-    solution: str
-    answer: str
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One story shape: sentences with {name}, {thing}, {n} and, for groups, their number {m}."""
-
-    things: tuple[str, ...]
-    opening: str
-    events: Mapping[str, tuple[str, ...]]
-    closing: str
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """The names and story shapes of one language."""
-
-    names: tuple[str, ...]
-    stories: tuple[Story, ...]
-
+from benchmarks.problems.story import Language, Story
 
 ENGLISH = Language(
+    code="en",
     names=(
         *("Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Hugo", "Iris", "Jonas"),
         *("Kira", "Leo", "Maya", "Nina", "Omar", "Petra", "Rosa", "Sam", "Tom", "Vera"),
@@ -222,83 +180,14 @@ ENGLISH = Language(
             "How many {thing} are in the museum now?",
         ),
     ),
+    working={
+        "gain": "More",
+        "lose": "Less",
+        "groups": "Together",
+        "times": "Times",
+        "share": "Each",
+    },
+    answer="Answer: ",
+    drill="What is {a} {operator} {b}?",
+    json="Answer in JSON.",
 )
-
-LANGUAGES: Mapping[str, Language] = {"en": ENGLISH}
-
-
-def split_of(question: str) -> Split:
-    """Return the split a question belongs to, fixed by a hash of its text alone."""
-    digest = blake2b(question.encode(), digest_size=8).digest()
-    return "test" if int.from_bytes(digest, "big") % TEST_SHARE == 0 else "train"
-
-
-def generate(
-    count: int,
-    seed: int,
-    *,
-    split: Split,
-    language: str = "en",
-    fewest: int = FEWEST_STEPS,
-    most: int = MOST_STEPS,
-) -> Iterator[Problem]:
-    """Yield `count` problems of `fewest` to `most` steps, the same for the same arguments.
-
-    A question's split depends on its text alone, so no seed or count brings a test question into
-    training.
-    """
-    random = Random(seed)
-    yielded = 0
-    while yielded < count:
-        problem = _draw(random, LANGUAGES[language], random.randint(fewest, most))
-        if split_of(problem.question) == split:
-            yielded += 1
-            yield problem
-
-
-def _draw(random: Random, language: Language, steps: int) -> Problem:
-    """Draw one problem of either split with `steps` equations."""
-    story = random.choice(language.stories)
-    words = {"name": random.choice(language.names), "thing": random.choice(story.things)}
-    total = random.randint(SMALLEST_START, LARGEST_START)
-    sentences = [story.opening.format(n=total, **words)]
-    equations: list[str] = []
-    kinds = sorted(story.events)
-    while len(equations) < steps:
-        kind = random.choice(kinds)
-        if kind in TWO_STEP_KINDS and len(equations) + 2 > steps:
-            continue
-        event = _event(random, kind, total)
-        if event is not None:
-            numbers, worked, total = event
-            sentences.append(random.choice(story.events[kind]).format(**numbers, **words))
-            equations += worked
-    sentences.append(story.closing.format(**words))
-    solution = "\n".join([*equations, f"Answer: {total}"])
-    return Problem(" ".join(sentences), solution, str(total), steps)
-
-
-def _event(random: Random, kind: str, total: int) -> tuple[dict[str, int], list[str], int] | None:
-    """Draw an event's numbers, equations and new total, or None where the total allows none."""
-    if kind == "share":
-        divisors = [
-            n for n in range(2, MOST_GROUPS + 1) if total % n == 0 and total // n >= SMALLEST_CHANGE
-        ]
-        n = random.choice(divisors) if divisors else 0
-        return ({"n": n}, [f"{total} / {n} = {total // n}"], total // n) if n else None
-    if kind == "times":
-        most = min(MOST_GROUPS, LARGEST // max(total, 1))
-        n = random.randint(2, most) if most >= 2 else 0
-        return ({"n": n}, [f"{total} * {n} = {total * n}"], total * n) if n else None
-    gains = kind.startswith("gain")
-    room = LARGEST - total if gains else total
-    groups = random.randint(2, MOST_GROUPS) if kind in TWO_STEP_KINDS else 1
-    if room < groups * SMALLEST_CHANGE:
-        return None
-    most = LARGEST_CHANGE if groups == 1 else LARGEST_GROUP
-    n = random.randint(SMALLEST_CHANGE, min(room // groups, most))
-    after = total + groups * n if gains else total - groups * n
-    last = f"{total} {'+' if gains else '-'} {groups * n} = {after}"
-    if groups == 1:
-        return {"n": n}, [last], after
-    return {"m": groups, "n": n}, [f"{groups} * {n} = {groups * n}", last], after
