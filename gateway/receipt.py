@@ -56,8 +56,9 @@ class Receipts:
             block["evidence"] = dict(outcome.evidence)
         if policy.detail == "candidates":
             scores = [*outcome.scores, *[UNJUDGED] * len(outcome.candidates)]
+            places = {id: place for place, id in enumerate(answer.drawn)}
             block["candidates"] = [
-                _candidate(candidate, score)
+                _candidate(candidate, score, places.get(candidate.id))
                 for candidate, score in zip(outcome.candidates, scores, strict=False)
             ]
         return block
@@ -76,9 +77,10 @@ class Receipts:
         return usage.prompt_tokens * prompt + usage.completion_tokens * completion
 
 
-def _candidate(candidate: Candidate, score: Score) -> Json:
+def _candidate(candidate: Candidate, score: Score, index: int | None) -> Json:
     told: dict[str, Any] = {
         "id": candidate.id,
+        "index": index,
         "text": candidate.text,
         "finish_reason": candidate.finish_reason,
         "score": score.value if score.judged else None,

@@ -31,12 +31,16 @@ LONGEST_MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outcome and what it cost, all calls included; `relayed` if the client has read it."""
+    """An outcome and what it cost, all calls included; `relayed` if the client has read it.
+
+    `drawn` are the ids of all candidates in the order in which they were begun.
+    """
 
     outcome: Outcome
     samples: int
     usage: Usage
     relayed: bool
+    drawn: tuple[str, ...] = ()
 
 
 async def run(
@@ -66,7 +70,8 @@ async def run(
     outcome = outcome.with_degraded(*trace.degraded)
     if policy.abstain is not None:
         outcome = _abstained(outcome, policy.abstain, relayed=session.relayed)
-    return Answer(outcome, ledger.samples, ledger.usage, session.relayed)
+    drawn = tuple(candidate.id for candidate in session.candidates)
+    return Answer(outcome, ledger.samples, ledger.usage, session.relayed, drawn)
 
 
 async def _outcome(session: Session, policy: Policy) -> Outcome:

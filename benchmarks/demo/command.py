@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.coverage import coverage
 from benchmarks.demo.gateway_process import NotReady, gateway
 from benchmarks.demo.policies import (
     CONCURRENCY,
@@ -30,6 +29,7 @@ from benchmarks.demo.policies import (
     row,
     solve_all,
 )
+from benchmarks.evaluation.coverage import coverage
 from benchmarks.problems import Problem, generate
 
 MODEL = "its-demo"

@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, as a user would start it."""
+"""A gateway in a process of its own, that ends with this one however this one ends."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class NotReady(Exception):
 @contextmanager
 def gateway(options: Sequence[str], log: Path, *, seconds: float = 60.0) -> Iterator[str]:
     """Base URL of a gateway started with `options`, ended on leaving; `NotReady` otherwise."""
-    command = [sys.executable, "-m", "gateway", "serve", *options]
+    command = [sys.executable, "-m", "benchmarks.demo.leashed", *options]
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT
+        ) as process,
     ):
         try:
             yield _base(process, log, time.monotonic() + seconds)

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from benchmarks.coverage import coverage
+from benchmarks.evaluation.coverage import coverage
 
 
 @pytest.mark.parametrize("n", [1, 4, 7])
