@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -56,19 +57,21 @@ def _guarded(host: Host, route: Route) -> Callable[[Request], Awaitable[Response
 async def chat_completions(host: Host, request: Request, headers: Headers) -> Response:
     """Answer a conversation under its policy."""
     body = await read_body(request, host.settings.max_body_bytes)
-    await host.router.learned()
-    chat = openai.parse_chat(body, is_model=host.router.knows)
+    members = host.pool.members
+    await members.learned()
+    chat = openai.parse_chat(body, is_model=members.knows)
     policy = host.rules.resolve(request.headers, chat.wishes, chat.alias, chat.request.choices)
     model = chat.request.model
+    owner = host.owner(request.headers, headers["x-request-id"])
     exchange = Exchange(
         headers["x-request-id"],
         chat,
         policy,
-        host.means,
+        replace(host.means, backend=host.pool.on_behalf(owner)),
         host.metrics,
         host.receipts,
         # A name that no backend serves must not become a label: labels are for ever.
-        model if host.router.knows(model) else "other",
+        model if members.knows(model) else "other",
         host.settings.keep_alive_seconds,
     )
     headers["x-its-strategy"] = policy.strategy.name
@@ -79,7 +82,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers) -> Re
 
 async def models(host: Host, request: Request, headers: Headers) -> Response:
     """List the models, and each with every preset."""
-    names = await host.router.models()
+    names = await host.pool.models()
     body = openai.model_list(names, sorted(host.rules.presets), host.created)
     return Response(body, headers={**headers, "content-type": "application/json"})
 
@@ -91,4 +94,5 @@ async def relay(host: Host, request: Request, headers: Headers) -> Response:
     if not isinstance(model, str) or not model:
         raise InvalidRequest("model: a string is required", param="model")
     passthrough = Passthrough(request.url.path, body, model)
-    return Relaying(lambda: host.router.relay(passthrough), headers)
+    owner = host.owner(request.headers, headers["x-request-id"])
+    return Relaying(lambda: host.pool.relay(passthrough, owner), headers)

@@ -28,10 +28,11 @@ def create_app(host: Host) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # In the background: a backend that hangs must not keep the gateway from starting.
-        asking = asyncio.create_task(host.router.refresh())
+        tasks = [asyncio.create_task(work) for work in host.background()]
         yield
-        asking.cancel()
-        await asyncio.wait([asking])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await host.close()
 
     app = FastAPI(title="ITS Gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -59,13 +60,14 @@ def _add_operations(app: FastAPI, host: Host) -> None:
     @app.get("/ready")
     async def ready() -> Response:
         """At least one backend answers, and the gateway is not shutting down."""
-        await host.router.refresh()
-        answering = host.router.answering
-        is_ready = bool(answering) and not host.draining
+        members = host.pool.members
+        await members.refresh()
+        is_ready = not host.draining and any(each.is_usable for each in members.replicas)
         body = {
             "status": "ready" if is_ready else "not ready",
             "draining": host.draining,
-            "backends": {b.name: b.name in answering for b in host.router.backends},
+            "backends": {each.name: each.is_usable for each in members.replicas},
+            "states": {each.name: each.state for each in members.replicas},
         }
         status = 200 if is_ready else 503
         return Response(orjson.dumps(body), status, media_type="application/json")
@@ -73,6 +75,7 @@ def _add_operations(app: FastAPI, host: Host) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         """The page that Prometheus scrapes."""
+        host.pool.members.report()
         return Response(host.metrics.page(), media_type="text/plain; version=1.0.0; charset=utf-8")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from gateway.errors import DeadlineExceeded, GatewayError
 from gateway.reading import Reading
-from gateway.types import Candidate, Delta, Event, Finished
+from gateway.types import Candidate, Delta, Event, Finished, Restarted
 
 
 @dataclass(slots=True)
@@ -18,7 +18,8 @@ class Draft:
     """A candidate while it grows; `candidate` is there once it is `done`.
 
     `index` is its place in the order in which the request's samples were begun; `tokens` counts its
-    completion tokens; `logprobs` are OpenAI's entries for them, where asked.
+    completion tokens; `logprobs` are OpenAI's entries for them, where asked. A draft whose upstream
+    was lost begins anew: its text is empty again.
     """
 
     index: int
@@ -34,6 +35,11 @@ class Draft:
     @property
     def done(self) -> bool:
         return self.candidate is not None
+
+    def clear(self) -> None:
+        """Forget what it wrote."""
+        self.text, self.tokens = "", 0
+        self.logprobs.clear()
 
 
 class Drafts:
@@ -123,6 +129,10 @@ class Drafts:
             self._news.put_nowait((number, end))
 
     def _grown(self, number: int, event: Event) -> Draft | None:
+        if isinstance(event, Restarted):
+            for index in event.indices:
+                self._draft(number, index).clear()
+            return None
         if not isinstance(event, Delta | Finished):
             return None
         draft = self._draft(number, event.index)

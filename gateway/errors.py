@@ -15,7 +15,8 @@
     └── UpstreamError            502 upstream_error
         ├── UpstreamRejected     the upstream's own 4xx status and body
         │   └── Unsupported      400 no backend of this model can do what was asked
-        └── UpstreamUnavailable  503 no connection, a time-out, or a 5xx
+        ├── UpstreamUnavailable  503 no connection, a time-out, or a 5xx
+        └── Overloaded           429 rate_limit_error        every replica is at its limit
 """
 
 from __future__ import annotations
@@ -136,3 +137,11 @@ class Unsupported(UpstreamRejected):
 class UpstreamUnavailable(UpstreamError):
     status = 503
     code = "upstream_unavailable"
+
+
+class Overloaded(UpstreamError):
+    """A call waited in line for a replica for as long as the operator allows; `retry-after`."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "overloaded"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.backends import Backend
-from gateway.backends.measured import Measured
-from gateway.backends.router import Router
+from gateway.backends.pool import Owner, ReplicaPool
 from gateway.errors import InvalidRequest, Unauthorized
 from gateway.metrics import Metrics
 from gateway.policy import Rules
 from gateway.receipt import Receipts
 from gateway.registry import Registry
+from gateway.reload import Reload
 from gateway.session import Means
 from gateway.settings import ConfigError, Settings
 from gateway.wishes import Wishes
@@ -28,7 +28,7 @@ class Host:
 
     settings: Settings
     rules: Rules
-    router: Router
+    pool: ReplicaPool
     metrics: Metrics
     means: Means
     receipts: Receipts
@@ -36,6 +36,7 @@ class Host:
     keys: frozenset[bytes]
     created: int
     draining: bool = False
+    reload: Reload | None = None
 
     @classmethod
     def build(
@@ -47,16 +48,16 @@ class Host:
     ) -> Host:
         """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
         metrics = Metrics()
-        router = Router([Measured(backend, metrics) for backend in backends])
+        pool = ReplicaPool(backends, metrics, settings.pool)
         needed = {name for spec in verifiers.specs() for name in spec.preload}
         workers = Workers(preload=sorted(needed))
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,
             rules=_rules(settings, strategies, verifiers),
-            router=router,
+            pool=pool,
             metrics=metrics,
-            means=Means(router, verifiers, workers, settings.roles.assigned()),
+            means=Means(pool, verifiers, workers, settings.roles.assigned()),
             receipts=Receipts(prices),
             workers=workers,
             keys=frozenset(_digest(key) for key in settings.client_keys()),
@@ -72,8 +73,20 @@ class Host:
         if scheme.lower() != "bearer" or _digest(key.strip()) not in self.keys:
             raise Unauthorized("a valid API key is needed: authorization: Bearer KEY")
 
+    def owner(self, headers: Mapping[str, str], request_id: str) -> Owner:
+        """On whose behalf a request's calls wait in line: of its key only a digest is kept."""
+        key = headers.get("authorization", "").partition(" ")[2].strip() if self.keys else ""
+        return Owner(_digest(key).hex() if key else "", request_id)
+
+    def background(self) -> list[Coroutine[None, None, None]]:
+        """What runs beside the requests until it is cancelled."""
+        work = [self.pool.members.keep()]
+        if self.reload is not None:
+            work.append(self.reload.watch(self.settings.pool.resolve_seconds))
+        return work
+
     async def close(self) -> None:
-        await self.router.close()
+        await self.pool.close()
         await asyncio.to_thread(self.workers.close)
 
 

@@ -79,6 +79,71 @@ class Metrics:
         self.upstream_in_flight = Gauge(
             "its_upstream_in_flight", "Upstream calls under way.", ("backend",), registry=r
         )
+        self.upstream_tokens = Counter(
+            "its_upstream_tokens", "Tokens of upstream calls that ended well, by kind.",
+            ("backend", "kind"), registry=r,
+        )  # fmt: skip
+        self._add_pool(r)
+
+    def _add_pool(self, r: CollectorRegistry) -> None:
+        by_backend = ("backend",)
+        self.backend_state = Gauge(
+            "its_backend_state",
+            "1 for the state that a backend is in (up, trial, open, down, draining), else 0.",
+            ("backend", "state"), registry=r,
+        )  # fmt: skip
+        self.backend_outstanding = Gauge(
+            "its_backend_outstanding", "Candidates under way at a backend, of this gateway.",
+            by_backend, registry=r,
+        )  # fmt: skip
+        self.backend_waiting = Gauge(
+            "its_backend_waiting", "The backend's own vllm:num_requests_waiting, as last read.",
+            by_backend, registry=r,
+        )  # fmt: skip
+        self.backend_cache_usage = Gauge(
+            "its_backend_cache_usage", "The backend's own vllm:kv_cache_usage_perc, as last read.",
+            by_backend, registry=r,
+        )  # fmt: skip
+        self.ejections = Counter(
+            "its_ejections", "Backends left alone after failures (consecutive, outlier).",
+            ("backend", "reason"), registry=r,
+        )  # fmt: skip
+        self.retries = Counter(
+            "its_retries",
+            "Calls made again (retry), candidates begun anew after some of a stream (redraw), and "
+            "what the budget of retries did not grant (refused).",
+            ("kind",), registry=r,
+        )  # fmt: skip
+        self.lost_tokens = Counter(
+            "its_lost_tokens", "Completion tokens lost with an upstream and drawn again.",
+            registry=r,
+        )  # fmt: skip
+        self.hedges = Counter(
+            "its_hedges", "Calls made at a second backend as well, by whether that was the first "
+            "to say something (won, lost).", ("result",), registry=r,
+        )  # fmt: skip
+        self.affinity = Counter(
+            "its_affinity",
+            "Calls by where they went: their prompt's own backend (home), the next in its order "
+            "(spilled), the least busy (least), the only one there is (only).",
+            ("choice",), registry=r,
+        )  # fmt: skip
+        self.queue_waiting = Gauge(
+            "its_queue_waiting", "Calls that wait in line for a backend.", registry=r
+        )
+        self.queue_seconds = Histogram(
+            "its_queue_seconds", "Time in line, of the calls that had to wait.",
+            buckets=SECONDS, registry=r,
+        )  # fmt: skip
+        self.queue_refused = Counter(
+            "its_queue_refused", "Calls refused after the longest wait in line.", registry=r
+        )
+
+    def forget_backend(self, name: str) -> None:
+        """Drop the series of a backend that is gone: names that come and go add up."""
+        for each in vars(self).values():
+            if isinstance(each, MetricWrapperBase) and "backend" in each._labelnames:
+                each.remove_by_labels({"backend": name})
 
     def live(self, count: Callable[[], int]) -> None:
         """Show the embedded model's live sequences, as `count` tells them."""

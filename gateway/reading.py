@@ -11,7 +11,7 @@ from gateway.assembly import candidate_from_choice, join_chunks
 from gateway.backends import Backend
 from gateway.errors import GatewayError
 from gateway.trace import Trace
-from gateway.types import Candidate, Delta, Event, Finished, Sample, Spent, Usage
+from gateway.types import Candidate, Delta, Event, Finished, Restarted, Sample, Spent, Usage
 
 
 class Sink(Protocol):
@@ -86,6 +86,11 @@ class Reading:
                 self._finished[event.index] = event.candidate
             case Spent():
                 self._spent = event.usage
+            case Restarted():
+                if self._relay is not None:
+                    raise event.error  # the client has read these words
+                for index in event.indices:
+                    self._deltas.pop(index, None)
 
     def cut_at_deadline(self) -> None:
         """Keep what had been written when time ran out, as cut by length."""

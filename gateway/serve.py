@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import uvicorn
 import uvloop
 
 from gateway.app import create_app
 from gateway.backends import Backend
+from gateway.backends.pool import Address
 from gateway.backends.vllm import VLLMBackend
 from gateway.host import Host
 from gateway.logs import configure_logging
 from gateway.registry import load as load_registry
+from gateway.reload import Reload
 from gateway.settings import ConfigError, Roles, Settings
 from gateway.settings import load as load_settings
 
@@ -31,6 +34,10 @@ def main(argv: Sequence[str]) -> int:
         settings = load_settings(argv)
         configure_logging(settings.log_level)
         host = build_host(settings)
+        if settings.upstreams():
+            host.reload = Reload(
+                settings.config, lambda: load_settings(argv), lambda fresh: apply(host, fresh)
+            )
     except ConfigError as error:
         print(f"its-gateway: {error}", file=sys.stderr)
         return 2
@@ -42,7 +49,9 @@ def build_host(settings: Settings) -> Host:
     strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
     verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
     if settings.upstreams() or settings.replay is not None:
-        return Host.build(settings, backends_of(settings), strategies, verifiers)
+        host = Host.build(settings, recorded(settings), strategies, verifiers)
+        host.pool.members.follow(backends_of(settings), connection(settings))
+        return host
     from gateway.backends.embedded import EmbeddedBackend
 
     embedded = EmbeddedBackend()
@@ -53,27 +62,28 @@ def build_host(settings: Settings) -> Host:
     return host
 
 
-def backends_of(settings: Settings) -> list[Backend]:
-    """The upstreams of `settings`."""
+def apply(host: Host, settings: Settings) -> None:
+    """Make the backends those of `settings`, of which nothing else is read again."""
+    addresses = backends_of(settings)
+    if not addresses:
+        raise ConfigError("backends: none is left")
+    host.pool.members.follow(addresses, connection(settings))
+
+
+def backends_of(settings: Settings) -> list[Address]:
+    """Where the upstreams of `settings` are; `ConfigError` where one's key is not there."""
     upstreams = settings.upstreams()
     names = [each.name or f"backend-{number}" for number, each in enumerate(upstreams)]
-    replayed = _replayed(settings)
-    if len({*names, *(each.name for each in replayed)}) < len(names) + len(replayed):
+    if len(set(names)) < len(names):
         raise ConfigError("backends.name: two backends have the same name")
-    served = [
-        VLLMBackend(
-            each.base,
-            name=name,
-            key=each.secret(),
-            silence_seconds=settings.upstream_timeout_seconds,
-        )
+    return [
+        Address(name, each.base, each.secret(), each.models)
         for name, each in zip(names, upstreams, strict=True)
     ]
-    return [*served, *replayed]
 
 
-def _replayed(settings: Settings) -> list[Backend]:
-    """The backend of recorded answers, if there is to be one."""
+def recorded(settings: Settings) -> list[Backend]:
+    """The backend of recorded answers, if there is to be one; `ConfigError` without any."""
     if settings.replay is None:
         return []
     from gateway.backends.replay import ReplayBackend
@@ -84,6 +94,20 @@ def _replayed(settings: Settings) -> list[Backend]:
         return [ReplayBackend(load_recordings(settings.replay), rate=rate, seed=seed)]
     except (OSError, ValueError) as error:
         raise ConfigError(f"replay: {error}") from None
+
+
+def connection(settings: Settings) -> Callable[[Address], Backend]:
+    """How the upstream at an address is spoken to."""
+
+    def connect(address: Address) -> Backend:
+        return VLLMBackend(
+            address.url,
+            name=address.name,
+            key=address.key,
+            silence_seconds=settings.upstream_timeout_seconds,
+        )
+
+    return connect
 
 
 async def serve(host: Host) -> int:
@@ -115,6 +139,8 @@ async def serve(host: Host) -> int:
     logger.info("listening", extra={"host": name, "port": port, "keys": len(host.keys)})
     if settings.redis:
         logger.warning("redis is not used by this version: it keeps no state")
+    if host.reload is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, host.reload.now)
     with contextlib.suppress(KeyboardInterrupt):
         await server.serve(sockets=[sock])
     return 0

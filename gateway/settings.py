@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AnyHttpUrl,
+    AnyUrl,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
+    UrlConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -33,9 +34,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.backends.pool.knobs import Knobs
 from gateway.policy import Caps
 from gateway.wishes import Wishes
 
+BackendUrl = Annotated[
+    AnyUrl,
+    UrlConstraints(allowed_schemes=["http", "https", "dns+http", "srv+http"], host_required=True),
+]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 PRESETS: dict[str, Wishes] = {
@@ -58,11 +64,17 @@ class BackendSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: AnyHttpUrl = Field(description="Base address, with or without `/v1`.")
+    url: BackendUrl = Field(
+        description="Base address, with or without `/v1`; with `dns+http` all addresses of the "
+        "host, with `srv+http` all servers of the SRV record are backends."
+    )
     name: str | None = Field(None, description="Its name in metrics and errors.")
     key_env: str | None = Field(None, description="Environment variable that holds its key.")
     key_file: Path | None = Field(None, description="File that holds its key.")
     key: SecretStr | None = Field(None, description="Its key, in place.")
+    models: tuple[str, ...] = Field(
+        (), description="The models that it serves; asked of it where empty."
+    )
 
     @property
     def base(self) -> str:
@@ -122,7 +134,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    backend: Words = Field((), description="Base URL of an upstream; repeat it for several.")
+    backend: Words = Field(
+        (),
+        description="Base URL of an upstream (http, https; dns+http, srv+http for all "
+        "servers of a name); repeat it for several.",
+    )
     backend_key: SecretStr | None = Field(
         None, description="Key for the upstreams given by --backend (better from ITS_BACKEND_KEY)."
     )
@@ -170,6 +186,7 @@ class Settings(BaseSettings):
     default: CliSuppress[Wishes] = Wishes()
     caps: CliSuppress[Caps] = Caps()
     roles: CliSuppress[Roles] = Roles()
+    pool: CliSuppress[Knobs] = Knobs()
     prices: CliSuppress[dict[str, Price]] = Field(default_factory=dict)
 
     @field_validator("backend", "api_key", "cors_origin", mode="before")
@@ -183,7 +200,7 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for url in value:
-            BackendSettings(url=AnyHttpUrl(url))
+            BackendSettings.model_validate({"url": url})
         return value
 
     @model_validator(mode="after")
@@ -216,7 +233,7 @@ class Settings(BaseSettings):
 
     def upstreams(self) -> list[BackendSettings]:
         """The upstreams of flags and file."""
-        flags = [BackendSettings(url=AnyHttpUrl(url), key=self.backend_key) for url in self.backend]
+        flags = [BackendSettings(url=AnyUrl(url), key=self.backend_key) for url in self.backend]
         return [*flags, *self.backends]
 
     def all_presets(self) -> dict[str, Wishes]:

@@ -191,7 +191,19 @@ class Spent:
     usage: Usage
 
 
-Event = Delta | Finished | Spent | Rows
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """Candidates `indices` of a call were lost with their upstream, of `error`; they begin anew.
+
+    A reader that has passed on what they said must stop and raise `error`. `Spent` does not count
+    what was lost.
+    """
+
+    indices: tuple[int, ...]
+    error: Exception
+
+
+Event = Delta | Finished | Spent | Restarted | Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from gateway.backends import Backend
 from gateway.errors import UpstreamError, UpstreamRejected
 from gateway.metrics import Metrics
-from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed, Spent, Usage
 
 
 class Measured:
@@ -19,6 +19,8 @@ class Measured:
         self.name = below.name
         self._below = below
         self._calls = metrics.upstream_calls
+        self._prompt = metrics.upstream_tokens.labels(below.name, "prompt")
+        self._completion = metrics.upstream_tokens.labels(below.name, "completion")
         self._seconds = metrics.upstream_seconds.labels(below.name)
         self._in_flight = metrics.upstream_in_flight.labels(below.name)
 
@@ -35,6 +37,8 @@ class Measured:
         try:
             async with aclosing(self._below.call(request)) as events:
                 async for event in events:
+                    if isinstance(event, Spent):
+                        self._spent(event.usage)
                     yield event
             result = "ok"
         except UpstreamRejected:
@@ -47,6 +51,10 @@ class Measured:
             self._in_flight.dec()
             self._calls.labels(self.name, result).inc()
             self._seconds.observe(time.monotonic() - started)
+
+    def _spent(self, usage: Usage) -> None:
+        self._prompt.inc(usage.prompt_tokens)
+        self._completion.inc(usage.completion_tokens)
 
     def relay(self, request: Passthrough) -> AbstractAsyncContextManager[Relayed]:
         return self._below.relay(request)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from gateway import Candidate, Outcome, Score, Session, strategy, verifier
 from gateway.app import create_app
+from gateway.backends.pool import Knobs
 from gateway.errors import GatewayError, UpstreamRejected, UpstreamUnavailable
 from gateway.host import Host
 from gateway.metrics import Metrics
@@ -59,7 +60,7 @@ VERIFIERS = Registry("verifier", [spec_of(is_four), spec_of(asked)])
 
 
 def _host(backend: FakeBackend) -> Host:
-    return Host.build(Settings(), [backend], STRATEGIES, VERIFIERS)
+    return Host.build(Settings(pool=Knobs(retries=0)), [backend], STRATEGIES, VERIFIERS)
 
 
 def _words(*texts: str) -> FakeBackend:

@@ -1,0 +1,214 @@
+"""A place for a call: at the right replica, now or after a wait in a fair queue."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.backends.pool.choice import choose
+from gateway.backends.pool.knobs import Knobs
+from gateway.backends.pool.outliers import is_outlier
+from gateway.backends.pool.queue import FairQueue, Owner
+from gateway.backends.pool.replica import Replica
+from gateway.errors import ModelNotFound, Overloaded, UpstreamError, UpstreamRejected
+from gateway.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A place for `units` candidates of `model`; `tried` are the replicas that failed the call.
+
+    Whoever leads the call adds to `tried`. With `now` it does not wait in line.
+    """
+
+    model: str
+    units: int
+    key: bytes | None
+    owner: Owner
+    tried: set[str] = field(default_factory=set)
+    now: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A replica that a call has; it is taken when the place is made."""
+
+    replica: Replica
+    units: int
+    trial: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    wanted: Wanted
+    place: asyncio.Future[_Place]
+
+
+class Dispatcher:
+    """Places calls at `replicas`, a list that its owner changes, and learns from their ends.
+
+    A place is held by one upstream call and by nothing that waits for another place, so no limit
+    can make calls wait for each other in a circle.
+    """
+
+    def __init__(self, replicas: list[Replica], knobs: Knobs, metrics: Metrics):
+        self._replicas = replicas
+        self._knobs = knobs
+        self._metrics = metrics
+        self._queues: defaultdict[str, FairQueue[_Waiter]] = defaultdict(FairQueue)
+
+    @asynccontextmanager
+    async def place(self, wanted: Wanted) -> AsyncIterator[Replica]:
+        """A replica for one call, whose end tells how the replica is.
+
+        `Overloaded` where the wait in line was too long, or would be any with `wanted.now`;
+        `ModelNotFound` where nobody serves the model.
+        """
+        place = await self._place(wanted)
+        replica, trial = place.replica, place.trial
+        wanted.tried.add(replica.name)
+        breaker, clock = replica.breaker, replica.clock
+        try:
+            yield replica
+        except UpstreamRejected:
+            breaker.succeeded(clock(), trial=trial)
+            raise
+        except UpstreamError:
+            self._failed(replica, trial=trial)
+            raise
+        except BaseException:
+            breaker.dropped(trial=trial)
+            raise
+        else:
+            breaker.succeeded(clock(), trial=trial)
+        finally:
+            self._free(place)
+
+    def offer(self) -> None:
+        """Give those in line what is free; to be called when a replica joined or came back."""
+        for model in [model for model, queue in self._queues.items() if queue]:
+            while self._serve_one(self._queues[model]):
+                pass
+            if not self._queues[model]:
+                del self._queues[model]
+
+    async def _place(self, wanted: Wanted) -> _Place:
+        if not self._queues or not self._queues.get(wanted.model):
+            place = self._take(wanted)
+            if place is not None:
+                return place
+        if wanted.now:
+            raise Overloaded(f"no replica for {wanted.model!r} is free")
+        return await self._in_line(wanted)
+
+    async def _in_line(self, wanted: Wanted) -> _Place:
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(wanted, loop.create_future())
+        queue = self._queues[wanted.model]
+        queue.push(wanted.owner, waiter)
+        self._metrics.queue_waiting.inc()
+        began = loop.time()
+        self.offer()  # those before it may want what is free less than it does
+        try:
+            async with asyncio.timeout(self._knobs.queue_seconds):
+                return await waiter.place
+        except TimeoutError:
+            self._give_up(queue, waiter)
+            self._metrics.queue_refused.inc()
+            raise self._refusal(wanted.model) from None
+        except BaseException:
+            self._give_up(queue, waiter)
+            raise
+        finally:
+            self._metrics.queue_waiting.dec()
+            self._metrics.queue_seconds.observe(loop.time() - began)
+
+    def _give_up(self, queue: FairQueue[_Waiter], waiter: _Waiter) -> None:
+        """Leave the line; a place that was given in the last moment goes to the next."""
+        given = waiter.place
+        if given.done() and not given.cancelled() and given.exception() is None:
+            place = given.result()
+            place.replica.breaker.dropped(trial=place.trial)
+            self._free(place)
+        else:
+            queue.discard(waiter.wanted.owner, waiter)
+
+    def _refusal(self, model: str) -> Overloaded:
+        error = Overloaded(f"every replica for {model!r} is at its limit; try again later")
+        error.headers["retry-after"] = str(max(1, math.ceil(self._knobs.queue_seconds)))
+        return error
+
+    def _serve_one(self, queue: FairQueue[_Waiter]) -> bool:
+        """Place the first in turn for whom there is a replica; False where there is nobody."""
+        for owner, waiter in queue.heads():
+            try:
+                place = self._take(waiter.wanted)
+            except ModelNotFound as error:  # the last replica that served it was taken away
+                queue.take(owner).place.set_exception(error)
+                return True
+            if place is not None:
+                queue.take(owner).place.set_result(place)
+                return True
+        return False
+
+    def _take(self, wanted: Wanted) -> _Place | None:
+        """Choose and take a place; None where there is none now."""
+        serving = [each for each in self._replicas if each.serves(wanted.model)]
+        if not serving:
+            raise self._unknown(wanted.model)
+        free = [each for each in serving if each.outstanding < self._knobs.limit]
+        replica = self._among(wanted, serving, free)
+        if replica is None:
+            return None
+        return _Place(replica, wanted.units, replica.begin(wanted.units))
+
+    def _among(
+        self, wanted: Wanted, serving: Sequence[Replica], free: Sequence[Replica]
+    ) -> Replica | None:
+        healthy = [each for each in serving if each.is_healthy]
+        if not healthy:
+            # Better one that seems ill than none: never are all left alone.
+            return min(free, key=lambda r: (r.name in wanted.tried, r.work), default=None)
+        fresh = [each for each in healthy if each.name not in wanted.tried] or healthy
+        able = [each for each in fresh if each.outstanding < self._knobs.limit]
+        if not able:
+            return None
+        # A moved breaker's trial goes first: nothing else would ever bring that replica back.
+        trials = [each for each in able if each.state == "trial"]
+        if trials:
+            return trials[0]
+        replica, how = choose(
+            able,
+            wanted.key,
+            slack=self._knobs.affinity_slack,
+            spread=self._knobs.affinity_spread,
+        )
+        self._metrics.affinity.labels(how).inc()
+        return replica
+
+    def _unknown(self, model: str) -> ModelNotFound:
+        names = sorted({name for r in self._replicas if not r.draining for name in r.models})
+        message = f"the model {model!r} does not exist; allowed: {', '.join(names)}"
+        return ModelNotFound(message, param="model")
+
+    def _failed(self, replica: Replica, *, trial: bool) -> None:
+        now = replica.clock()
+        if replica.breaker.failed(now, trial=trial):
+            self._metrics.ejections.labels(replica.name, "consecutive").inc()
+        elif replica.breaker.state(now) == "closed":
+            models = set(replica.models)
+            peers = [r for r in self._replicas if r is not replica and models & set(r.models)]
+            counts = [peer.breaker.window.counts(now) for peer in peers]
+            away = sum(not peer.is_healthy for peer in peers)
+            if is_outlier(replica.breaker.window.counts(now), counts, away=away):
+                replica.breaker.open(now)
+                self._metrics.ejections.labels(replica.name, "outlier").inc()
+
+    def _free(self, place: _Place) -> None:
+        place.replica.end(place.units)
+        if self._queues:
+            self.offer()

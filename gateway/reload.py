@@ -1,0 +1,65 @@
+"""Backends that are added to or taken from the configuration file while the gateway runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.settings import ConfigError, Settings
+
+logger = logging.getLogger("its_gateway")
+
+
+class Reload:
+    """Applies the settings anew when told (SIGHUP), and whenever the file's content changed.
+
+    Settings that cannot be used are logged and change nothing.
+    """
+
+    def __init__(
+        self, file: Path | None, read: Callable[[], Settings], apply: Callable[[Settings], None]
+    ):
+        self._file = file
+        self._read = read
+        self._apply = apply
+        self._told = asyncio.Event()
+
+    def now(self) -> None:
+        """Read again, whatever the file's content."""
+        self._told.set()
+
+    async def watch(self, seconds: float) -> None:
+        """Look at the file every so often, for ever."""
+        known = self._content()
+        while True:
+            told = await self._wait(seconds)
+            content = self._content()
+            if told or content != known:
+                known = content
+                self._again()
+
+    async def _wait(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._told.wait()
+        except TimeoutError:
+            return False
+        self._told.clear()
+        return True
+
+    def _again(self) -> None:
+        try:
+            self._apply(self._read())
+        except ConfigError as error:
+            logger.error("configuration not reloaded", extra={"reason": str(error)})
+        else:
+            logger.info("configuration reloaded")
+
+    def _content(self) -> bytes | None:
+        """The file's content: a mounted one changes by its link, which no date tells of."""
+        try:
+            return None if self._file is None else self._file.read_bytes()
+        except OSError:  # in the middle of being replaced
+            return None
