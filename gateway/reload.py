@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.settings import ConfigError, Settings
@@ -19,7 +19,10 @@ class Reload:
     """
 
     def __init__(
-        self, file: Path | None, read: Callable[[], Settings], apply: Callable[[Settings], None]
+        self,
+        file: Path | None,
+        read: Callable[[], Settings],
+        apply: Callable[[Settings], Awaitable[None]],
     ):
         self._file = file
         self._read = read
@@ -38,7 +41,7 @@ class Reload:
             content = self._content()
             if told or content != known:
                 known = content
-                self._again()
+                await self._again()
 
     async def _wait(self, seconds: float) -> bool:
         try:
@@ -49,9 +52,9 @@ class Reload:
         self._told.clear()
         return True
 
-    def _again(self) -> None:
+    async def _again(self) -> None:
         try:
-            self._apply(self._read())
+            await self._apply(self._read())
         except ConfigError as error:
             logger.error("configuration not reloaded", extra={"reason": str(error)})
         else:

@@ -62,12 +62,13 @@ def build_host(settings: Settings) -> Host:
     return host
 
 
-def apply(host: Host, settings: Settings) -> None:
+async def apply(host: Host, settings: Settings) -> None:
     """Make the backends those of `settings`, of which nothing else is read again."""
     addresses = backends_of(settings)
     if not addresses:
         raise ConfigError("backends: none is left")
     host.pool.members.follow(addresses, connection(settings))
+    await host.pool.members.refresh(now=True)
 
 
 def backends_of(settings: Settings) -> list[Address]:
