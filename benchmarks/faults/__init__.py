@@ -1,0 +1,1 @@
+"""What the gateway does while its backends are killed under load."""
