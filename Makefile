@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test check format lint types imports docs clean
+.PHONY: install demo scaling peers test check format lint types imports docs clean
 
 install: $(STAMP)
 
@@ -14,6 +14,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/its-gateway demo $(DEMO_FLAGS)
+
+scaling: install
+	$(BIN)/its-gateway scaling $(SCALING_FLAGS)
+
+peers: install
+	$(BIN)/python -m benchmarks.scaling.peers $(PEERS_FLAGS)
 
 test: install lint types imports docs
 	$(BIN)/pytest $(TEST_FLAGS)

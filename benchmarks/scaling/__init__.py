@@ -1,0 +1,1 @@
+"""Accuracy against tokens, of every strategy, at equal tokens with repeated sampling."""
