@@ -29,10 +29,10 @@ def environment(name: str, installs: Sequence[Sequence[str]], cache: Path = CACH
     if (folder / STAMP).is_file():
         return programs
     shutil.rmtree(folder, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(folder)])
+    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
     for arguments in installs:
-        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
-        _run([*pip, "--disable-pip-version-check", *arguments])
+        _run([*pip, "install", "--quiet", "--disable-pip-version-check", *arguments])
     (folder / STAMP).write_text("\n".join(" ".join(each) for each in installs))
     return programs
 

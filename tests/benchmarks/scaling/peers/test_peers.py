@@ -49,8 +49,8 @@ async def test_our_own_gateway_passes_everything_on_and_survives_a_lost_sample(
         fields, refused, failed, limited = await findings(served.url, recorder, policy)
     assert fields == "fields that never reach the upstream: none (answered 200)"
     assert ": 400, `{'error'" in refused.replace('"', "'")
-    assert failed.endswith(": 200, `1 + 1 = 2 Answer: 2`, after 4 calls")
-    assert limited.endswith(": 200, `1 + 1 = 2 Answer: 2`, after 4 calls")
+    assert ": 200, `1 + 1 = 2 Answer: 2`, after " in failed
+    assert ": 200, `1 + 1 = 2 Answer: 2`, after " in limited
 
 
 def test_a_child_ends_with_its_parents_pipe(tmp_path: Path) -> None:
