@@ -59,7 +59,10 @@ def _add_operations(app: FastAPI, host: Host) -> None:
 
     @app.get("/ready")
     async def ready() -> Response:
-        """At least one backend answers, and the gateway is not shutting down."""
+        """At least one backend answers, and the gateway is not shutting down.
+
+        `models` tells what is known of each: what all its servers can do.
+        """
         members = host.pool.members
         await members.refresh()
         is_ready = not host.draining and any(each.is_usable for each in members.replicas)
@@ -68,6 +71,7 @@ def _add_operations(app: FastAPI, host: Host) -> None:
             "draining": host.draining,
             "backends": {each.name: each.is_usable for each in members.replicas},
             "states": {each.name: each.state for each in members.replicas},
+            "models": {m: host.pool.capabilities(m).able() for m in members.models()},
         }
         status = 200 if is_ready else 503
         return Response(orjson.dumps(body), status, media_type="application/json")

@@ -78,7 +78,7 @@ def backends_of(settings: Settings) -> list[Address]:
     if len(set(names)) < len(names):
         raise ConfigError("backends.name: two backends have the same name")
     return [
-        Address(name, each.base, each.secret(), each.models)
+        Address(name, each.base, each.secret(), each.models, each.probe)
         for name, each in zip(names, upstreams, strict=True)
     ]
 
@@ -106,6 +106,7 @@ def connection(settings: Settings) -> Callable[[Address], Backend]:
             name=address.name,
             key=address.key,
             silence_seconds=settings.upstream_timeout_seconds,
+            probing=address.probed,
         )
 
     return connect

@@ -75,6 +75,9 @@ class BackendSettings(BaseModel):
     models: tuple[str, ...] = Field(
         (), description="The models that it serves; asked of it where empty."
     )
+    probe: bool = Field(
+        True, description="Find out what it can do by tiny requests; else it is taken to do all."
+    )
 
     @property
     def base(self) -> str:

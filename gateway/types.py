@@ -265,6 +265,14 @@ class Capabilities:
     score: bool = True
     embed: bool = True
 
+    def able(self) -> list[str]:
+        """Names of what it can do."""
+        return [each.name for each in fields(self) if getattr(self, each.name)]
+
+    def lacking(self) -> list[str]:
+        """Names of what it cannot do."""
+        return [each.name for each in fields(self) if not getattr(self, each.name)]
+
     def __and__(self, other: Capabilities) -> Capabilities:
         """What both can do."""
         pairs = ((f.name, getattr(self, f.name) and getattr(other, f.name)) for f in fields(self))

@@ -18,7 +18,8 @@ import dns.rdtypes.IN.SRV
 class Address:
     """A server's base URL (no `/v1`), or with `dns+http` or `srv+http` those of a DNS name.
 
-    `models` are what it serves; where empty, it is asked. The name is for people, and does not make
+    `models` are what it serves; where empty, it is asked. `probed` lets it be asked what it can do
+    as well. The name is for people, and does not make
     it another address.
     """
 
@@ -26,6 +27,7 @@ class Address:
     url: str
     key: str | None = field(default=None, repr=False)
     models: tuple[str, ...] = ()
+    probed: bool = True
 
 
 class ResolutionError(Exception):

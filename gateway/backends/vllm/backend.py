@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from gateway.backends.vllm import chat, completions, pooling, scoring, tokens
 from gateway.backends.vllm.client import Client, objects, parsed, whole
+from gateway.backends.vllm.known import Known
 from gateway.errors import Unsupported
 from gateway.inquiries import Embed, Likelihood, Pool, Probabilities, Rows
 from gateway.types import Call, Capabilities, Event, Passthrough, Relayed, Sample, Spent, Usage
@@ -21,6 +23,13 @@ ASKS: dict[type, Ask] = {
     Pool: pooling.reward,
     Embed: pooling.embed,
 }
+NEEDS = {
+    "structured_outputs": "structured_outputs",
+    "logprob_token_ids": "logprob_token_ids",
+    "prompt_logprobs": "prompt_logprobs",
+    "continue_final_message": "continuation",
+}
+"""Fields that a server may pass over in silence, and what it must be able to do to heed them."""
 
 
 class VLLMBackend:
@@ -30,30 +39,56 @@ class VLLMBackend:
     """
 
     def __init__(
-        self, base: str, *, name: str, key: str | None = None, silence_seconds: float = 600.0
+        self,
+        base: str,
+        *,
+        name: str,
+        key: str | None = None,
+        silence_seconds: float = 600.0,
+        probing: bool = True,
     ):
         self.name = name
         self._client = Client(base, name, key, silence_seconds)
+        self._known = Known(self._client, name, probing=probing)
 
     def capabilities(self, model: str) -> Capabilities:
-        return Capabilities()
+        return self._known.of(model)
 
     async def models(self) -> list[str]:
         async with self._client.exchange("GET", "/v1/models", None) as response:
             body = parsed(await response.read())
-        return [str(model["id"]) for model in objects(body, "data") if "id" in model]
+        listed = [model for model in objects(body, "data") if "id" in model]
+        # Others, whose every request may cost money, are probed when something depends on it.
+        self._known.seen([str(m["id"]) for m in listed if m.get("owned_by") == "vllm"])
+        return [str(model["id"]) for model in listed]
 
     async def call(self, request: Call) -> AsyncGenerator[Event]:
         if not isinstance(request, Sample):
             ask = ASKS[type(request)]
-            rows, usage = await ask(self._client, request, self.capabilities(request.model))
+            can = await self._known.sure(request.model)
+            rows, usage = await ask(self._client, request, can)
             yield rows
             yield Spent(usage)
             return
+        request = await self._checked(request)
         written = self._continued if isinstance(request.prefix, tuple) else self._chat
         async with aclosing(written(request)) as events:
             async for event in events:
                 yield event
+
+    async def _checked(self, request: Sample) -> Sample:
+        """`request` as this server can serve it; `Unsupported` names a field that it cannot."""
+        can = self._known.of(request.model)
+        for name, needed in NEEDS.items():
+            if request.fields.get(name) and not getattr(can, needed):
+                message = f"{name}: the server of {request.model} does not know it"
+                raise Unsupported(message, param=name)
+        if not request.prefix or can.continuation or isinstance(request.prefix, tuple):
+            return request
+        if not can.tokenize:
+            raise Unsupported(f"the server of {request.model} cannot continue an answer")
+        ids = await tokens.text_ids(self._client, request.model, request.prefix)
+        return replace(request, prefix=tuple(ids))
 
     async def _chat(self, request: Sample) -> AsyncGenerator[Event]:
         body = orjson.dumps(chat.body_of(request))
@@ -97,4 +132,5 @@ class VLLMBackend:
             )
 
     async def close(self) -> None:
+        await self._known.close()
         await self._client.close()

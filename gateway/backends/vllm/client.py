@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import orjson
 
-from gateway.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
+from gateway.errors import Unsupported, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from gateway.types import Json
 
 LARGEST_ANSWER = 256 * 2**20
@@ -82,6 +82,8 @@ class Client:
     async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
         """A 4xx is the client's, with the upstream's words; all else is the upstream's failure."""
         status = response.status
+        if status == 501:
+            return Unsupported(f"backend {self._name} cannot do this")
         if status in (401, 403) or not 400 <= status < 500:
             self.failures += 1
             return UpstreamUnavailable(f"backend {self._name} answered {status}")
