@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 from rich.console import Console
 
 from benchmarks.demo.gateway_process import gateway
@@ -20,14 +21,16 @@ from benchmarks.evaluation.problem import digest
 from benchmarks.evaluation.running import Plan, carry_out, progress
 from benchmarks.scaling.beds import Bed
 from benchmarks.scaling.comparing import compare
+from benchmarks.scaling.equal import Measured
 from benchmarks.scaling.measured import measured
 from benchmarks.scaling.plots import draw
 from benchmarks.scaling.probing import refusals, useless
 from benchmarks.scaling.report import Part
-from benchmarks.scaling.table import baselines, strategies
+from benchmarks.scaling.table import baselines, point, strategies
 from gateway.registry import Registry
 
 PROBLEMS_PROBED = 24
+FAILED = "every request failed"
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Found:
 def run(bed: Bed, registries: tuple[Registry, Registry], how: How, console: Console) -> Part:
     """Everything about one bed; goes on with what lies in its journal."""
     started = time.monotonic()
+    resumed = (how.work / bed.name).exists()
     log = how.work / f"{bed.name}.log"
     with gateway(["--port", "0", *bed.options], log) as base:
         found = asyncio.run(_ask(bed, registries, how, f"{base}/v1", console))
     told = measured(journal.read(how.work / bed.name))
+    found = less_failed(found, told, bed.budgets)
     comparison = compare(
         told,
         strategies=list(found.strategies),
@@ -68,7 +73,8 @@ def run(bed: Bed, registries: tuple[Registry, Registry], how: How, console: Cons
     facts = [
         f"model `{bed.model}`, {len(bed.problems)} problems"
         + (f", each {bed.repeats} times" if bed.repeats > 1 else ""),
-        f"{time.monotonic() - started:.0f} seconds, {how.concurrency} problems at once",
+        f"{time.monotonic() - started:.0f} seconds, {how.concurrency} problems at once"
+        + (", going on with a run that had been ended" if resumed else ""),
     ]
     return Part(
         name=bed.name,
@@ -79,6 +85,18 @@ def run(bed: Bed, registries: tuple[Registry, Registry], how: How, console: Cons
         refused=found.refused,
         timed=bed.timed,
         plots=draw(comparison, how.out, bed.name, timed=bed.timed),
+    )
+
+
+def less_failed(found: Found, told: Mapping[str, Measured], budgets: Sequence[int]) -> Found:
+    """`found` without that of which every request failed: there is nothing to compare."""
+    gone = {name for name, each in told.items() if not np.isfinite(each.tokens).any()}
+    verifiers = [v for v in found.verifiers if not gone & {point(v, n) for n in budgets}]
+    return Found(
+        verifiers=verifiers,
+        strategies={name: each for name, each in found.strategies.items() if name not in gone},
+        useless={**found.useless, **dict.fromkeys(set(found.verifiers) - set(verifiers), FAILED)},
+        refused={**found.refused, **{name: FAILED for name in found.strategies if name in gone}},
     )
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluation.journal import Entry, Run
+from benchmarks.evaluation.policies import Policy
 from benchmarks.evaluation.problem import Problem
+from benchmarks.scaling.equal import Measured
 from benchmarks.scaling.measured import measured
+from benchmarks.scaling.running import FAILED, Found, less_failed
 
 
 def test_repeats_are_averaged_and_problems_stand_in_one_order() -> None:
@@ -34,3 +37,17 @@ def test_repeats_are_averaged_and_problems_stand_in_one_order() -> None:
     np.testing.assert_allclose(found.right, [0.5, 0.5])
     np.testing.assert_allclose(found.tokens, [5, 20])
     assert found.failed == 1
+
+
+def test_what_failed_throughout_is_told_and_not_compared() -> None:
+    def made(name: str, tokens: float) -> Measured:
+        each = np.full(3, tokens)
+        return Measured(name, each, each, each, each)
+
+    names = ("direct", "best_of_n-a-2", "good", "bad", "best_of_n-b-2")
+    told = {n: made(n, np.nan if n in ("bad", "best_of_n-b-2") else 1.0) for n in names}
+    found = Found(["a", "b"], {"good": Policy(), "bad": Policy()}, {"c": "no"}, {})
+    left = less_failed(found, told, [2])
+    assert (left.verifiers, list(left.strategies)) == (["a"], ["good"])
+    assert left.useless == {"c": "no", "b": FAILED}
+    assert left.refused == {"bad": FAILED}
