@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.backends.pool import Knobs
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
 from gateway.registry import Registry, load
@@ -140,6 +141,10 @@ def _settings() -> str:
         if "description" in schema
     ]
     tables = [name for name, schema in properties.items() if "description" not in schema]
+    knobs = [
+        (f"`{name}`", _allowed(schema), f"`{schema.get('default')}`", schema["description"])
+        for name, schema in Knobs.model_json_schema()["properties"].items()
+    ]
     return _page(
         "Settings of `its-gateway serve`",
         [
@@ -147,6 +152,9 @@ def _settings() -> str:
             "names are those of the variables, in lower case, without `ITS_`.",
             _table(("flag", "variable", "default", "meaning"), flags),
             "Tables that only the file has: " + ", ".join(f"`{name}`" for name in tables) + ".",
+            "The table `[pool]`, each a variable too (`ITS_POOL__LIMIT`); [the pool](../pool.md) "
+            "says which to turn when:",
+            _table(("name", "allowed", "default", "meaning"), knobs),
         ],
     )
 

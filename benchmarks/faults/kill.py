@@ -160,7 +160,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="its-demo")
     parser.add_argument("--serve", default=EMBEDDED, help="a replica's command, with {port} in it")
     parser.add_argument("--ready", default="/ready", help="answered with 200 once a replica serves")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds for it to come up")
+    parser.add_argument("--patience", type=float, default=120.0, help="seconds for it to come up")
     return parser.parse_args(argv)
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faults.kill import main
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_replicas_killed_under_load_fail_no_request_and_miscount_no_token(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -83,9 +83,12 @@ class Members:
 
     async def refresh(self, *, now: bool = False) -> None:
         """Look names up and ask every replica what it serves, unless that was done just now."""
+        called = self._clock()
         async with self._refreshing:
             asked = self._refreshed
-            if not now and asked is not None and self._clock() - asked < self._knobs.probe_seconds:
+            # Somebody else's question, put while this one waited for its turn, serves both.
+            recent = called if now else called - self._knobs.probe_seconds
+            if asked is not None and asked > recent:
                 return
             await self._resolve()
             await asyncio.gather(*(ask(each) for each in self.replicas))

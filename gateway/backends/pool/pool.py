@@ -103,7 +103,8 @@ class ReplicaPool:
             if not (self.members.answering or self.members.knows(request.model)):
                 raise UpstreamUnavailable("no backend answers")
         units = getattr(request, "n", 1)
-        return Wanted(request.model, units, key_of(request), owner, tried, now)
+        key = key_of(request) if len(self.members.replicas) > 1 else None
+        return Wanted(request.model, units, key, owner, tried, now)
 
     async def _once(
         self, request: Call, owner: Owner, tried: set[str], *, now: bool = False
