@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import (
@@ -21,7 +22,10 @@ from gateway.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from gateway.metrics import Metrics
 from gateway.types import Call, Event, Relayed, Spent
 
+logger = logging.getLogger("its_gateway.pool")
+
 LONGEST_PAUSE = 2.0
+"""Seconds."""
 
 
 class Draw(Protocol):
@@ -116,10 +120,14 @@ class Retry:
     def _grants(self, error: UpstreamError, attempt: int) -> bool:
         if not is_passing(error) or attempt >= self._knobs.retries:
             return False
-        if self._budget.take(self._clock(), under_way=self._under_way()):
-            return True
-        self._metrics.retries.labels("refused").inc()
-        return False
+        granted = self._budget.take(self._clock(), under_way=self._under_way())
+        # A rejection's words are the upstream's, and may hold some of the prompt.
+        why = error.message if isinstance(error, UpstreamUnavailable) else f"status {error.status}"
+        told = {"attempt": attempt + 1, "again": granted, "reason": why}
+        logger.info("upstream call failed", extra=told)
+        if not granted:
+            self._metrics.retries.labels("refused").inc()
+        return granted
 
     async def _pause(self, attempt: int, *, skip: bool) -> None:
         if not skip:

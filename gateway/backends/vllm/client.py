@@ -40,7 +40,9 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A response below 400; leaving the context before its end closes the connection."""
         if self._client is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+            # vLLM's server closes a connection after 5 idle seconds; who keeps one longer writes
+            # into it just as it goes.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4)
             # DummyCookieJar: nothing that one client's answer sets may reach another's request.
             self._client = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
