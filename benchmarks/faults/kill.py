@@ -74,13 +74,16 @@ async def measure(
 
 
 async def _kill(replicas: Sequence[Server], options: argparse.Namespace) -> None:
+    """One every `options.every` seconds, or once the one before is back where that takes longer."""
     await asyncio.sleep(options.after)
     for number in range(options.kills):
         victim = replicas[number % len(replicas) if options.rotate else 0]
+        enough = asyncio.create_task(asyncio.sleep(options.every))
         victim.kill()
         await asyncio.sleep(options.down)
         victim.start()
-        await asyncio.sleep(max(0.0, options.every - options.down))
+        await victim.ready(options.ready, options.patience)
+        await enough
 
 
 async def _settled(servers: Sequence[Server]) -> list[dict[str, float]]:
