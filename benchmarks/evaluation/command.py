@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import os
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +41,6 @@ class BadOption(Exception):
 def main(argv: Sequence[str]) -> int:
     """Run or report; 2 for a bad command line, 1 for a server that cannot be asked."""
     console = Console(stderr=True, soft_wrap=True)
-    # A SIGTERM ends a run as Ctrl-C does: in order, the gateway that it started included.
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         if argv and argv[0] == "report":
             return _report(report_parser().parse_args(argv[1:]))
@@ -57,8 +54,6 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on with the run")
         return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -83,6 +78,8 @@ def _run(options: argparse.Namespace, command: Sequence[str], console: Console) 
     statistics = _statistics(options)
     with journal.Journal(options.out, _manifest(options, plan), plan.problems) as record:
         total = len(plan.policies) * len(plan.problems)
+        if options.retry_failed:
+            record.forget_failed()
         if len(record.done) < total:
             with _base(options) as base:
                 asyncio.run(_carry_out(options, plan, base, key, record, console))

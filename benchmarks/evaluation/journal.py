@@ -75,6 +75,10 @@ class Journal:
             raise
         self.done: dict[Key, Entry] = entries
 
+    def forget_failed(self) -> None:
+        """Take requests that failed for not done: what they come to now counts instead."""
+        self.done = {key: entry for key, entry in self.done.items() if not entry.failed}
+
     def append(self, entry: Entry) -> None:
         """Put a closed request on record."""
         lines = b"".join(_line(each) for each in (*entry.candidates, entry.request))

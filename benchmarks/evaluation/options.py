@@ -79,6 +79,9 @@ def _server(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--concurrency", type=positive, default=4, help="problems at once (4)")
     group.add_argument("--timeout", type=seconds, default=600.0, help="seconds an attempt (600)")
     group.add_argument("--attempts", type=positive, default=5, help="before a request failed (5)")
+    group.add_argument(
+        "--retry-failed", action="store_true", help="ask again what failed in this run before"
+    )
     group.add_argument("--no-texts", action="store_true", help="keep no texts in the journal")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -31,21 +30,17 @@ def _problems(folder: Path, count: int = 6) -> Path:
     return path
 
 
-async def _eval(*arguments: object) -> tuple[int, str]:
-    """Exit status and standard error of the command in a process of its own."""
-    command = [sys.executable, "-m", "gateway", "eval", *map(str, arguments)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=PIPE)
-    _, told = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, told.decode()
+async def _eval(*arguments: object) -> int:
+    """Exit status of the command, beside the gateway that the test's loop serves."""
+    return await asyncio.to_thread(main, [str(each) for each in arguments])
 
 
-def _backend(luck: int, *, failing: str | None = None) -> FakeBackend:
-    """Right in `luck` of ten draws, by the draw's seed; the problem `failing` finds no upstream."""
+def _backend(luck: int, *, failing: Collection[str] = ()) -> FakeBackend:
+    """Right in `luck` of ten draws, by the draw's seed; problems `failing` find no upstream."""
 
     def handler(request: Sample, number: int) -> Reply | str:
         question = str(request.messages[0]["content"])
-        if question == failing:
+        if question in failing:
             return Reply([], error=UpstreamUnavailable("gone"))
         value = int(question.split()[2])
         return f"Answer: {value + (1 if request.fields['seed'] % 10 < luck else 5)}"
@@ -95,13 +90,14 @@ def test_an_unreachable_gateway_is_told_with_1(
 POLICIES = ("--policy", "direct", "--policy", "sixteen=strategy=best_of_n,budget=16")
 
 
-async def test_a_run_over_http_and_its_report(tmp_path: Path, serve: Serve) -> None:
-    served = await serve(_backend(7, failing="What is 3 + 1?"))
+async def test_a_run_over_http_and_its_report(
+    tmp_path: Path, serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served = await serve(_backend(7, failing={"What is 3 + 1?"}))
     out = tmp_path / "run"
     options = ["--problems", _problems(tmp_path), "--url", served.url, *POLICIES]
-    status, told = await _eval("--out", out, *options, "--attempts", 1, "--resamples", 100)
-    assert status == 0
-    assert "2 of 12 requests failed; they count as wrong" in told
+    assert await _eval("--out", out, *options, "--attempts", 1, "--resamples", 100) == 0
+    assert "2 of 12 requests failed; they count as wrong" in capfd.readouterr().err
 
     records = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
     requests = [each for each in records if each["kind"] == "request"]
@@ -134,35 +130,53 @@ async def test_a_run_over_http_and_its_report(tmp_path: Path, serve: Serve) -> N
         assert (out / f"{name}.png").read_bytes().startswith(PNG)
 
 
-async def test_settings_must_be_the_same_to_go_on(tmp_path: Path, serve: Serve) -> None:
-    served = await serve(_backend(7))
-    options = ["--out", tmp_path / "run", "--problems", _problems(tmp_path), "--url", served.url]
-    assert (await _eval(*options, "--policy", "direct"))[0] == 0
-    status, told = await _eval(*options, "--policy", "direct", "--temperature", "0.5")
-    assert status == 2
-    assert "temperature: None, now 0.5" in told
+async def test_what_failed_is_asked_again_when_told(tmp_path: Path, serve: Serve) -> None:
+    problems, out = _problems(tmp_path), tmp_path / "run"
+    down = {"What is 3 + 1?"}
+    served = await serve(_backend(10, failing=down))
+    options = ["--out", out, "--problems", problems, "--url", served.url, "--policy", "direct"]
+    options += ["--attempts", 1, "--resamples", 50]
+    assert await _eval(*options) == 0
+    down.clear()
+    for more, failed in (([], 1), (["--retry-failed"], 0)):
+        assert await _eval(*options, *more) == 0
+        told = json.loads((out / "summary.json").read_text())["policies"]["direct"]
+        assert told["failed"] == failed
+        assert told["accuracy"]["value"] == pytest.approx(1 - failed / 6)
 
 
-async def test_a_refused_policy_is_told_and_nothing_is_recorded(
-    tmp_path: Path, serve: Serve
+async def test_settings_must_be_the_same_to_go_on(
+    tmp_path: Path, serve: Serve, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served = await serve(_backend(7))
     options = ["--out", tmp_path / "run", "--problems", _problems(tmp_path), "--url", served.url]
-    status, told = await _eval(*options, "--policy", "nonsense")
-    assert status == 1
-    assert "unknown strategy or preset 'nonsense'" in told
+    assert (await _eval(*options, "--policy", "direct")) == 0
+    assert await _eval(*options, "--policy", "direct", "--temperature", "0.5") == 2
+    assert "temperature: None, now 0.5" in capfd.readouterr().err
+
+
+async def test_a_refused_policy_is_told_and_nothing_is_recorded(
+    tmp_path: Path, serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served = await serve(_backend(7))
+    options = ["--out", tmp_path / "run", "--problems", _problems(tmp_path), "--url", served.url]
+    assert await _eval(*options, "--policy", "nonsense") == 1
+    assert "unknown strategy or preset 'nonsense'" in capfd.readouterr().err
     assert (tmp_path / "run" / "journal.jsonl").read_bytes() == b""
 
 
 async def test_the_key_is_sent_and_kept_nowhere(
-    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     served = await serve(_backend(7), api_key=("sk-very-secret",))
     options = ["--problems", _problems(tmp_path), "--url", served.url, "--policy", "direct"]
-    status, told = await _eval("--out", tmp_path / "without", *options)
-    assert (status, "401" in told) == (1, True)
+    assert await _eval("--out", tmp_path / "without", *options) == 1
+    assert "401" in capfd.readouterr().err
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
-    assert (await _eval("--out", tmp_path / "run", *options, "--api-key-env", "MY_KEY"))[0] == 0
+    assert await _eval("--out", tmp_path / "run", *options, "--api-key-env", "MY_KEY") == 0
     for path in (tmp_path / "run").iterdir():
         assert b"sk-very-secret" not in path.read_bytes()
 
@@ -172,9 +186,9 @@ async def test_two_runs_agree_or_do_not(tmp_path: Path, serve: Serve) -> None:
     for name, luck, seed in (("one", 5, 1), ("same", 5, 2), ("other", 1, 1)):
         served = await serve(_backend(luck))
         options = ["--problems", problems, "--url", served.url, "--policy", "direct"]
-        assert (await _eval("--out", tmp_path / name, *options, "--seed", seed))[0] == 0
+        assert (await _eval("--out", tmp_path / name, *options, "--seed", seed)) == 0
     folders = [tmp_path / name for name in ("one", "same", "other")]
-    assert (await _eval("report", *folders, "--out", tmp_path / "all"))[0] == 0
+    assert (await _eval("report", *folders, "--out", tmp_path / "all")) == 0
     told = json.loads((tmp_path / "all" / "summary.json").read_text())
     same, other = told["agreement"]
     assert (same["run"], other["run"]) == ("same", "other")
@@ -189,10 +203,10 @@ async def test_a_report_is_made_again_with_other_statistics(tmp_path: Path, serv
     served = await serve(_backend(3))
     out = tmp_path / "run"
     options = ["--problems", _problems(tmp_path, 12), "--url", served.url, *POLICIES]
-    assert (await _eval("--out", out, *options))[0] == 0
+    assert (await _eval("--out", out, *options)) == 0
     before = json.loads((out / "summary.json").read_text())
     again = ["--forecast-from", 8, "--forecast-to", 16, "--resamples", 50]
-    assert (await _eval("report", out, *again))[0] == 0
+    assert (await _eval("report", out, *again)) == 0
     after = json.loads((out / "summary.json").read_text())
     forecast = after["policies"]["sixteen"]["forecast"]
     assert (forecast["from"], forecast["to"]) == (8, 16)
