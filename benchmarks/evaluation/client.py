@@ -20,7 +20,6 @@ from benchmarks.evaluation.reply import BadReply, Json, Reply, read
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 FATAL = frozenset({401, 403, 404, 405})
 """Statuses that the next problem would meet too."""
-MOST_BYTES = 512 * 2**20
 
 
 class Fatal(Exception):
@@ -127,7 +126,7 @@ class Client:
         url = f"{self._base}/chat/completions"
         try:
             async with self._session.post(url, json=body, headers=headers) as response:
-                raw = await response.content.read(MOST_BYTES)
+                raw = await response.read()
                 if response.status != 200:
                     return _miss(response, raw)
                 told = {name.lower(): value for name, value in response.headers.items()}
@@ -180,7 +179,7 @@ async def model_of(session: aiohttp.ClientSession, base: str, wanted: str | None
     """The model to ask: `wanted`, or the server's only one; `Fatal` where nobody answers."""
     try:
         async with session.get(f"{base}/models") as response:
-            raw = await response.content.read(MOST_BYTES)
+            raw = await response.read()
             if response.status in (401, 403):
                 raise Fatal(f"{base}: {response.status}: {_error(raw)[0]}")
             listed = json.loads(raw).get("data", []) if response.status == 200 else []

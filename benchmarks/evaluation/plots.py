@@ -80,7 +80,7 @@ def _log_axis(axes: Axes, label: str, base: float = 10, subs: Sequence[float] = 
 
 
 def _scatter(series: Series, of: Callable[[Json], Json], label: str) -> Figure | None:
-    points = {name: each for name, each in series.items() if of(each)["value"] is not None}
+    points = {name: each for name, each in series.items() if (of(each)["value"] or 0) > 0}
     if not points:
         return None
     figure, axes = _figure()

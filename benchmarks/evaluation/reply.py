@@ -28,12 +28,15 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: the selected text, all candidates in the order they were drawn, and the cost."""
+    """An answer: the selected text, all candidates in the order they were drawn, and the cost.
+
+    Tokens are None where the server does not tell its usage.
+    """
 
     text: str
     drawn: Sequence[Drawn]
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     samples: int
     stop: str | None = None
     confidence: float | None = None
@@ -58,8 +61,8 @@ def read(body: Json, headers: Mapping[str, str], seed: int) -> Reply:
     return Reply(
         text=_text(choices[0].get("message") or {}),
         drawn=drawn,
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        prompt_tokens=usage.get("prompt_tokens"),
+        completion_tokens=usage.get("completion_tokens"),
         samples=int(headers.get("x-its-samples") or len(drawn)),
         stop=headers.get("x-its-stop"),
         confidence=its.get("confidence"),

@@ -162,7 +162,10 @@ def _forecast(summary: Json) -> str:
 
 def _parameters(fit: Json) -> str:
     names = [name for name in ("a", "b", "weight", "alpha", "beta") if name in fit]
-    return ", ".join(f"{name} {fit[name]['value']:.3f}" for name in names)
+    return ", ".join(
+        f"{name} {'–' if (value := fit[name]['value']) is None else f'{value:.3f}'}"
+        for name in names
+    )
 
 
 def _grouped(key: str, title: str) -> Callable[[Json], str]:

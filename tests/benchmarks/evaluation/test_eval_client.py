@@ -113,6 +113,12 @@ async def test_policies_reach_other_servers_in_their_own_words(server: Server, a
     assert (done.reply.samples, done.reply.completion_tokens, done.reply.stop) == (2, 5, None)
 
 
+async def test_a_long_answer_is_read_to_its_end(server: Server, ask: Ask) -> None:
+    server.answers = [(200, _completion(*["x" * 50_000] * 40), {})]
+    done = await ask()
+    assert (done.attempts, len(done.reply.drawn)) == (1, 40)
+
+
 async def test_a_server_that_ignores_wishes_ends_the_run(server: Server, ask: Ask) -> None:
     server.answers = [(200, _completion("x"), {})]
     with pytest.raises(Fatal, match="no ITS gateway"):

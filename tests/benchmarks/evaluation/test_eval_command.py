@@ -17,6 +17,7 @@ from gateway.types import Sample
 from tests.conftest import Serve
 
 PNG = b"\x89PNG"
+pytestmark = pytest.mark.timeout(400)  # a busy machine has little to spare for plots and fits
 
 
 def _problems(folder: Path, count: int = 6) -> Path:
@@ -219,3 +220,14 @@ async def test_a_report_is_made_again_with_other_statistics(tmp_path: Path, serv
         == (after["policies"]["sixteen"]["accuracy"]["value"])
     )
     assert "its-gateway eval --out" in (out / "report.md").read_text()
+
+
+async def test_a_hopeless_policy_is_reported_too(tmp_path: Path, serve: Serve) -> None:
+    served = await serve(_backend(0))
+    out = tmp_path / "run"
+    options = ["--problems", _problems(tmp_path, 3), "--url", served.url, *POLICIES[2:]]
+    assert await _eval("--out", out, *options, "--resamples", 20) == 0
+    told = json.loads((out / "summary.json").read_text())["policies"]["sixteen"]
+    assert told["selection_accuracy"]["value"] is None
+    assert told["forecast"]["power_law"]["forecast"]["value"] == 0
+    assert "| – |" in (out / "report.md").read_text()

@@ -73,6 +73,8 @@ def test_the_power_law_of_all_or_nothing(covered: float) -> None:
     assert fit_power(ks, np.full(3, covered)).at(np.array([1.0, 50.0])) == pytest.approx(covered)
 
 
+pytestmark = pytest.mark.timeout(400)  # a busy machine has little to spare for plots and fits
+
 POPULATIONS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "beta": lambda random, n: random.beta(0.5, 0.8, n),
     "hard": lambda random, n: random.beta(0.3, 2.0, n),
