@@ -71,7 +71,8 @@ async def _policy(
         right, seconds, told = False, np.nan, np.nan
         if isinstance(done, Answered):
             right = is_right(answer_of(done.reply.text), problem.answer)
-            seconds, told = done.seconds, float(done.reply.completion_tokens)
+            tokens = done.reply.completion_tokens
+            seconds, told = done.seconds, np.nan if tokens is None else float(tokens)
         elif done is not None:
             errors[done.error] += 1
         rows.append((right, seconds, after.since(before), told))
