@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo scaling peers test check format lint types imports docs clean
+.PHONY: install demo scaling peers test test-vllm check format lint types imports docs clean
 
 install: $(STAMP)
 
@@ -23,6 +23,11 @@ peers: install
 
 test: install lint types imports docs
 	$(BIN)/pytest $(TEST_FLAGS)
+
+# Tests against a real vLLM on this machine's CPU, which is installed once in .vllm/ (a few minutes,
+# 3.5 GB). TEST_VLLM_VENV names an environment that has it already; VLLM_FLAGS=--smoke is quick.
+test-vllm: install
+	$(BIN)/python -m tests.vllm.run $(VLLM_FLAGS)
 
 format: install
 	$(BIN)/ruff format .

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 
 from gateway.backends.vllm import VLLMBackend
@@ -14,7 +15,7 @@ from gateway.inquiries import Embed, Likelihood, Pool, Probabilities
 from gateway.testing import user
 from gateway.types import Capabilities, Sample
 from tests.conformance import candidates_of, events_of, rows_of
-from tests.conftest import settles
+from tests.conftest import Serve, settles
 from tests.old_vllm import FIELDS, READING, WRITING, OldVLLM, serving
 
 HI = user("Hi")
@@ -107,6 +108,19 @@ async def test_closing_it_ends_the_probing(reach: Reached) -> None:
     assert _probing()
     await backend.close()
     assert not _probing()
+
+
+async def test_ready_tells_what_is_known(reach: Reached, serve: Serve) -> None:
+    backend = await reach(OldVLLM({"structured_outputs"}))
+    served = await serve(backend)
+    async with aiohttp.ClientSession() as client:
+        for _ in range(400):
+            async with client.get(f"{served.url}/ready") as response:
+                able = (await response.json())["models"].get("m", ["structured_outputs"])
+            if "structured_outputs" not in able:
+                break
+            await asyncio.sleep(0.01)
+    assert able == [n for n in Capabilities().able() if n not in {*WRITING, "structured_outputs"}]
 
 
 def _probing() -> list[str]:

@@ -1,0 +1,131 @@
+"""Whatever ends a request ends its work in vLLM, within a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.backends.vllm import VLLMBackend
+from gateway.ledger import Ledger
+from gateway.registry import Registry
+from gateway.session import Means, Session
+from gateway.testing import InlineCompute
+from gateway.trace import Trace
+from gateway.types import Budget, Request
+from tests.vllm.client import sent
+from tests.vllm.conftest import Fleet
+from tests.vllm.servers import Gateway
+
+RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
+LONG = {"max_tokens": 1000, "ignore_eos": True}
+"""Fields of an answer that goes on until it is stopped: 8 of these take the demo model seconds."""
+PROMPT = [{"role": "user", "content": "What is 12 + 30?"}]
+WITHIN = 1.0
+
+
+async def _busy(fleet: Fleet) -> float:
+    servers = [(server, name) for server in fleet.writers for name in (RUNNING, WAITING)]
+    told = await asyncio.gather(*(asyncio.to_thread(s.metric, n) for s, n in servers))
+    return sum(told)
+
+
+async def _until(fleet: Fleet, wanted: Callable[[float], bool], seconds: float) -> float:
+    """How long it takes until the number of requests is as wanted; fails after `seconds`."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while not wanted(busy := await _busy(fleet)):
+        assert loop.time() - start < seconds, f"{busy} requests after {seconds} s"
+        await asyncio.sleep(0.02)
+    return loop.time() - start
+
+
+@pytest.fixture(autouse=True)
+async def _idle(fleet: Fleet) -> AsyncIterator[None]:
+    await _until(fleet, lambda busy: busy == 0, 30.0)
+    yield
+    await _until(fleet, lambda busy: busy == 0, 30.0)
+
+
+@pytest.fixture
+async def session(fleet: Fleet) -> AsyncIterator[Session]:
+    backend = VLLMBackend(fleet.writers[0].base, name="writer")
+    means = Means(backend, Registry("verifier"), InlineCompute(), {})
+    yield Session(Request("its-demo", PROMPT, fields=LONG), means, Ledger(Budget()), Trace())
+    await backend.close()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_leaving_drafts_aborts_them(session: Session, fleet: Fleet, apart: bool) -> None:
+    async with session.drafts(8, apart=apart) as drafts:
+        async for draft in drafts:
+            if draft.tokens >= 3:
+                break
+        await _until(fleet, lambda busy: busy > 0, 10.0)
+    await _until(fleet, lambda busy: busy == 0, WITHIN)
+
+
+async def test_stopping_one_draft_of_several_ends_that_one(session: Session, fleet: Fleet) -> None:
+    async with session.drafts(3, apart=True) as drafts:
+        stopped: set[str] = set()
+        async for draft in drafts:
+            if draft.tokens >= 3 and draft.id not in stopped and len(stopped) < 2:
+                await drafts.stop(draft.id)
+                stopped.add(draft.id)
+            if len(stopped) == 2:
+                await _until(fleet, lambda busy: busy <= 1, WITHIN)
+                assert await _busy(fleet) == 1
+                break
+    await _until(fleet, lambda busy: busy == 0, WITHIN)
+
+
+async def _post(gateway: Gateway, **body: Any) -> dict[str, Any]:
+    whole = {"model": "its-demo", "messages": PROMPT, **body}
+    status, told = await sent(f"{gateway.base}/v1/chat/completions", whole)
+    assert status == 200, told
+    return told
+
+
+async def test_a_verdict_aborts_what_still_grows(gateway: Gateway, fleet: Fleet) -> None:
+    """With `math`, the first candidate that ends and is right; the others cannot end."""
+    its = {
+        "strategy": "best_of_n",
+        "verifier": "math",
+        "budget": 32,
+        "params": {"early_exit": True},
+        "reference": "42",
+    }
+    told = await _post(gateway, its=its, max_tokens=300)
+    await _until(fleet, lambda busy: busy == 0, WITHIN)
+    assert told["choices"][0]["message"]["content"]
+
+
+async def test_a_deadline_aborts_what_still_grows(gateway: Gateway, fleet: Fleet) -> None:
+    its = {"strategy": "best_of_n", "budget": 8, "deadline_ms": 1500}
+    told = await _post(gateway, its=its, **LONG)
+    await _until(fleet, lambda busy: busy == 0, WITHIN)
+    assert told["choices"][0]["finish_reason"] == "length"
+    assert told["usage"]["completion_tokens"] < 8000
+
+
+async def _hang_up(gateway: Gateway, fleet: Fleet, **body: Any) -> None:
+    whole = {"model": "its-demo", "messages": PROMPT, **LONG, **body}
+    async with aiohttp.ClientSession() as client:
+        asking = asyncio.create_task(
+            client.post(f"{gateway.base}/v1/chat/completions", json=whole).__aenter__()
+        )
+        await _until(fleet, lambda busy: busy > 0, 15.0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await _until(fleet, lambda busy: busy == 0, WITHIN)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("its", [{}, {"strategy": "best_of_n", "budget": 8}], ids=["one", "eight"])
+async def test_a_hang_up_aborts_it_all(
+    gateway: Gateway, fleet: Fleet, stream: bool, its: dict[str, Any]
+) -> None:
+    await _hang_up(gateway, fleet, stream=stream, its=its)
