@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo scaling peers test test-vllm check format lint types imports docs clean
+.PHONY: install demo scaling peers test test-vllm check format lint types imports docs train clean
 
 install: $(STAMP)
 
@@ -48,6 +48,10 @@ docs: install
 
 reference: install
 	$(BIN)/its-gateway docs docs/reference
+
+train: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(BIN)/python -m benchmarks.demo_model.train --out $(OUT)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

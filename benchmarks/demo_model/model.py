@@ -197,7 +197,7 @@ def save(model: LanguageModel, directory: Path) -> None:
 def load(directory: Path) -> LanguageModel:
     """Return the model of a directory that training wrote, its weights widened to float32."""
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    model = LanguageModel(Shape(vocab=config["vocab_size"]))
+    model = LanguageModel(Shape(config["vocab_size"], layers=config["num_hidden_layers"]))
     model.load_state_dict(
         {k: v.float() for k, v in load_file(directory / "model.safetensors").items()}
     )

@@ -147,7 +147,8 @@ def save_rewards(model: RewardModel, tokenizer: Tokenizer, out: Path) -> None:
 def load_rewards(out: Path) -> RewardModel:
     """Return the reward model whose two classifiers `save_rewards` wrote under `out`."""
     config = json.loads((out / OUTCOME / "config.json").read_text(encoding="utf-8"))
-    model = RewardModel(LanguageModel(Shape(vocab=config["vocab_size"])))
+    shape = Shape(config["vocab_size"], layers=config["num_hidden_layers"])
+    model = RewardModel(LanguageModel(shape))
     outcome, process = (load_file(out / name / "model.safetensors") for name in (OUTCOME, PROCESS))
     trunk = {k: v.float() for k, v in outcome.items() if not k.startswith("score.")}
     model.trunk.load_state_dict(trunk)

@@ -32,7 +32,7 @@ RATE_SHARE = 0.3
 CUT_SHARE = 0.5  # of the answers, cut at random so that the model can judge while it writes
 OWN_WEIGHT = 0.5  # of the loss on its own answers' tokens, which holds the model where it is
 STEPS_WEIGHT = 0.5  # of the loss of a head, dropped afterwards, that says how far the steps hold
-KEEP_EVERY = 8  # steps, one of which is a batch of the trunk's conversations
+KEEP_EVERY = 16  # steps, one of which is a batch of the trunk's conversations
 REPORT_STEPS = 50
 
 

@@ -16,8 +16,8 @@ from benchmarks.demo_model.reward import save_rewards, train_rewards
 from benchmarks.demo_model.self_evaluation import teach
 from benchmarks.demo_model.trunk import STEPS, train_trunk, write
 
-BASE_STEP = 1600  # the checkpoint that becomes the base: it leaves its samplers something to gain
-ANSWERED = 4000  # training problems that the base answers
+BASE_STEP = 1800  # the checkpoint that becomes the base: it leaves its samplers something to gain
+ANSWERED = 3200  # training problems that the base answers
 EACH = 8  # answers to each
 BASE = "model"
 

@@ -96,7 +96,7 @@ async def test_a_call_has_its_candidates_and_their_cost(backend: EmbeddedBackend
         # The token that ends an answer is one of its tokens, and may be the twentieth.
         assert len(candidate.token_ids) == 20 or candidate.finish_reason == "stop"
         assert len(candidate.token_ids) <= 20
-    assert await backend.models() == ["its-demo"]
+    assert await backend.models() == ["its-demo", "its-demo-orm", "its-demo-prm"]
 
 
 async def test_a_seeded_candidate_is_the_same_in_any_company(backend: EmbeddedBackend) -> None:
