@@ -20,6 +20,7 @@ from gateway.http import (
     read_body,
     request_id,
 )
+from gateway.run import run
 from gateway.serving import Exchange
 from gateway.types import Passthrough
 
@@ -73,6 +74,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers) -> Re
         # A name that no backend serves must not become a label: labels are for ever.
         model if members.knows(model) else "other",
         host.settings.keep_alive_seconds,
+        host.tracing.runner(headers["x-request-id"]) if host.tracing else run,
     )
     headers["x-its-strategy"] = policy.strategy.name
     if chat.stream:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import orjson
 from fastapi import FastAPI, Request
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -20,6 +21,11 @@ from gateway.http import (
     request_id,
 )
 from gateway.openapi import describe
+
+UNTOLD: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "auto_configure": False,
+}  # fmt: skip
+"""FastAPI would export by itself on a word in the environment, and exceptions with their text."""
 
 
 def create_app(host: Host) -> FastAPI:
@@ -35,7 +41,13 @@ def create_app(host: Host) -> FastAPI:
         await asyncio.wait(tasks)
         await host.close()
 
-    app = FastAPI(title="ITS Gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="ITS Gateway",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={**UNTOLD, **(host.tracing.server() if host.tracing else {})},
+    )
     if host.settings.cors_origin:
         app.add_middleware(
             CORSMiddleware,

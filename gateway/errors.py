@@ -38,6 +38,11 @@ class GatewayError(Exception):
         self.code = code or type(self).code
         self.headers: dict[str, str] = {}
 
+    @property
+    def label(self) -> str:
+        """What metrics, logs and spans call it: one of few words, none of them an upstream's."""
+        return self.code or self.type
+
     def body(self) -> dict[str, Any]:
         """The error in OpenAI's shape."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
@@ -124,6 +129,10 @@ class UpstreamRejected(UpstreamError):
         )
         self.status = status
         self.type = str(detail.get("type") or "invalid_request_error")
+
+    @property
+    def label(self) -> str:
+        return "upstream_rejected"
 
 
 class Unsupported(UpstreamRejected):

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gateway.backends import Backend
 from gateway.backends.pool import Owner, ReplicaPool
@@ -20,6 +21,9 @@ from gateway.session import Means
 from gateway.settings import ConfigError, Settings
 from gateway.wishes import Wishes
 from gateway.workers import Workers
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Host:
     workers: Workers
     keys: frozenset[bytes]
     created: int
+    tracing: Tracing | None = None
     draining: bool = False
     reload: Reload | None = None
 
@@ -45,6 +50,7 @@ class Host:
         backends: Sequence[Backend],
         strategies: Registry,
         verifiers: Registry,
+        tracing: Tracing | None = None,
     ) -> Host:
         """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
         metrics = Metrics()
@@ -62,6 +68,7 @@ class Host:
             workers=workers,
             keys=frozenset(_digest(key) for key in settings.client_keys()),
             created=int(time.time()),
+            tracing=tracing,
         )
 
     def authenticate(self, headers: Mapping[str, str]) -> None:
@@ -88,6 +95,8 @@ class Host:
     async def close(self) -> None:
         await self.pool.close()
         await asyncio.to_thread(self.workers.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
 
 def _rules(settings: Settings, strategies: Registry, verifiers: Registry) -> Rules:

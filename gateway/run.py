@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from gateway.trace import Trace
 from gateway.types import UNJUDGED, Outcome, Request, Usage
 
 logger = logging.getLogger(__name__)
+
+Run = Callable[[Request, Policy, Means, Trace, Sink | None], Coroutine[None, None, "Answer"]]
+"""`run`, or what stands for it."""
 
 LONGEST_MARGIN = 0.1
 """At most so many seconds before the deadline, upstream calls end and what there is is scored."""

@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
@@ -24,6 +26,9 @@ from gateway.registry import load as load_registry
 from gateway.reload import Reload
 from gateway.settings import ConfigError, Roles, Settings
 from gateway.settings import load as load_settings
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
 
 logger = logging.getLogger("its_gateway")
 
@@ -49,17 +54,36 @@ def build_host(settings: Settings) -> Host:
     strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
     verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
     if settings.upstreams() or settings.replay is not None:
-        host = Host.build(settings, recorded(settings), strategies, verifiers)
-        host.pool.members.follow(backends_of(settings), connection(settings))
+        tracing = tracing_of(settings, "vllm")
+        host = Host.build(settings, recorded(settings), strategies, verifiers, tracing)
+        host.pool.members.follow(backends_of(settings), connection(settings, tracing))
         return host
     from gateway.backends.embedded import EmbeddedBackend
 
     embedded = EmbeddedBackend()
     roles = Roles(**{**embedded.roles, **settings.roles.assigned()})
     settings = settings.model_copy(update={"roles": roles})
-    host = Host.build(settings, [embedded], strategies, verifiers)
+    tracing = tracing_of(settings, "its_gateway.embedded")
+    host = Host.build(settings, [embedded], strategies, verifiers, tracing)
     host.metrics.live(lambda: embedded.engine.live)
     return host
+
+
+def tracing_of(settings: Settings, upstream: str) -> Tracing | None:
+    """Tracing where `settings` ask for it; `ConfigError` where its packages are missing."""
+    if not settings.tracing():
+        return None
+    try:
+        version("opentelemetry-exporter-otlp-proto-http")
+    except PackageNotFoundError as error:
+        missing = f"{error.name} is not installed: pip install 'its-gateway[tracing]'"
+        if settings.trace:
+            raise ConfigError(f"trace: {missing}") from None
+        logger.warning("no spans are exported", extra={"reason": missing})
+        return None
+    from gateway.tracing import Tracing
+
+    return Tracing.exporting(upstream, content=settings.trace_content)
 
 
 async def apply(host: Host, settings: Settings) -> None:
@@ -67,7 +91,7 @@ async def apply(host: Host, settings: Settings) -> None:
     addresses = backends_of(settings)
     if not addresses:
         raise ConfigError("backends: none is left")
-    host.pool.members.follow(addresses, connection(settings))
+    host.pool.members.follow(addresses, connection(settings, host.tracing))
     await host.pool.members.refresh(now=True)
 
 
@@ -97,8 +121,8 @@ def recorded(settings: Settings) -> list[Backend]:
         raise ConfigError(f"replay: {error}") from None
 
 
-def connection(settings: Settings) -> Callable[[Address], Backend]:
-    """How the upstream at an address is spoken to."""
+def connection(settings: Settings, tracing: Tracing | None = None) -> Callable[[Address], Backend]:
+    """How the upstream at an address is spoken to; it hears of the span that asks it."""
 
     def connect(address: Address) -> Backend:
         return VLLMBackend(
@@ -107,6 +131,7 @@ def connection(settings: Settings) -> Callable[[Address], Backend]:
             key=address.key,
             silence_seconds=settings.upstream_timeout_seconds,
             probing=address.probed,
+            headers=tracing.propagated if tracing else None,
         )
 
     return connect

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from gateway import openai
 from gateway.channel import Channel, Choice, Told
-from gateway.errors import GatewayError, UpstreamRejected
+from gateway.errors import GatewayError
 from gateway.logs import log_request
 from gateway.metrics import Metrics
 from gateway.openai import Chat, Head
 from gateway.policy import Policy
 from gateway.receipt import Receipts
-from gateway.run import Answer, run
+from gateway.run import Answer, Run, run
 from gateway.session import Means
 from gateway.trace import Trace
 from gateway.types import Candidate, Json, Usage
@@ -40,6 +40,7 @@ class Exchange:
     receipts: Receipts
     model: str
     keep_alive: float
+    runner: Run = run
     trace: Trace = field(default_factory=Trace)
     started: float = 0.0
     first: float | None = None
@@ -49,7 +50,7 @@ class Exchange:
 
     async def whole(self) -> tuple[bytes, dict[str, str]]:
         """The answer as one JSON body, and its headers; raises `GatewayError`."""
-        answer = await self._booked(run(self.chat.request, self.policy, self.means, self.trace))
+        answer = await self._booked(self._run(None))
         body = openai.completion(
             Head.fresh(answer.outcome.candidates[0].model),
             self._choices(answer),
@@ -66,8 +67,7 @@ class Exchange:
         A failure before the first event is raised as `GatewayError`; one after it is an event.
         """
         channel = Channel(progress=self.policy.progress)
-        work = run(self.chat.request, self.policy, self.means, self.trace, channel)
-        running = asyncio.create_task(self._booked(work))
+        running = asyncio.create_task(self._booked(self._run(channel)))
         running.add_done_callback(lambda _: channel.close())
         writer = _Writer(self.chat, Head.fresh(self.chat.request.model))
         try:
@@ -88,6 +88,9 @@ class Exchange:
             running.cancel()
             await asyncio.wait([running])
 
+    def _run(self, channel: Channel | None) -> Coroutine[None, None, Answer]:
+        return self.runner(self.chat.request, self.policy, self.means, self.trace, channel)
+
     async def _booked(self, work: Coroutine[None, None, Answer]) -> Answer:
         """The answer of `work`; whatever becomes of it is in the metrics and in the log."""
         outcome = "client_gone"
@@ -96,9 +99,7 @@ class Exchange:
             answer = await work
             outcome = "ok"
         except GatewayError as error:
-            # An upstream's own codes are its to choose, and must not become labels.
-            rejected = isinstance(error, UpstreamRejected)
-            outcome = "upstream_rejected" if rejected else error.code or error.type
+            outcome = error.label
             raise
         finally:
             self.metrics.in_flight.dec()

@@ -55,6 +55,9 @@ PRESETS: dict[str, Wishes] = {
 """Presets that every gateway has; `[presets.NAME]` in the TOML file adds to them or replaces."""
 
 
+OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
 class ConfigError(Exception):
     """The configuration cannot be used; the message names the setting."""
 
@@ -180,6 +183,12 @@ class Settings(BaseSettings):
     upstream_timeout_seconds: float = Field(
         600.0, gt=0, description="Longest silence of an upstream."
     )
+    trace: bool | None = Field(
+        None,
+        description="Export OpenTelemetry spans, to where the OTEL_EXPORTER_OTLP_* variables say; "
+        "unset, if they say so. Needs the extra `tracing` ([tracing](../tracing.md)).",
+    )
+    trace_content: bool = Field(False, description="Put prompts and answers into spans.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log level."
     )
@@ -233,6 +242,14 @@ class Settings(BaseSettings):
             lines = _read(self.api_keys_file, "api_keys_file").splitlines()
             keys |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
         return frozenset(keys)
+
+    def tracing(self) -> bool:
+        """Whether to export spans: as set, or where OpenTelemetry's own variables name a place."""
+        if self.trace is not None:
+            return self.trace
+        disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
+        return exporter == "otlp" and not disabled and any(map(os.environ.get, OTLP_ENDPOINTS))
 
     def upstreams(self) -> list[BackendSettings]:
         """The upstreams of flags and file."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
@@ -19,6 +19,9 @@ from gateway.backends import Backend
 from gateway.host import Host
 from gateway.registry import load
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
 
 
 @dataclass
@@ -37,13 +40,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(backend: Backend, **settings: Any) -> AsyncIterator[Served]:
+async def serving(
+    backend: Backend, *, tracing: Tracing | None = None, **settings: Any
+) -> AsyncIterator[Served]:
     """Serve `backend` on a free loopback port."""
     host = Host.build(
         Settings(**settings),
         [backend],
         load("strategy", "strategies", "its_gateway.strategies"),
         load("verifier", "verifiers", "its_gateway.verifiers"),
+        tracing,
     )
     config = uvicorn.Config(
         create_app(host),

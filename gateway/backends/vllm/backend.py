@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.backends.vllm import chat, completions, pooling, scoring, tokens
-from gateway.backends.vllm.client import Client, objects, parsed, whole
+from gateway.backends.vllm.client import Client, Headers, objects, parsed, whole
 from gateway.backends.vllm.known import Known
 from gateway.errors import Unsupported
 from gateway.inquiries import Embed, Likelihood, Pool, Probabilities, Rows
@@ -46,9 +46,10 @@ class VLLMBackend:
         key: str | None = None,
         silence_seconds: float = 600.0,
         probing: bool = True,
+        headers: Headers | None = None,
     ):
         self.name = name
-        self._client = Client(base, name, key, silence_seconds)
+        self._client = Client(base, name, key, silence_seconds, headers)
         self._known = Known(self._client, name, probing=probing)
 
     def capabilities(self, model: str) -> Capabilities:

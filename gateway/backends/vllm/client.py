@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -10,6 +10,9 @@ import orjson
 
 from gateway.errors import Unsupported, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from gateway.types import Json
+
+Headers = Callable[[], Mapping[str, str]]
+"""What else a request carries, asked for when it is made."""
 
 LARGEST_ANSWER = 256 * 2**20
 """Bytes of an answer in one piece: a whole vocabulary's log-probabilities at many places."""
@@ -20,9 +23,17 @@ class Client:
 
     One HTTP client is kept for its lifetime. Dropping a call closes its connection, on which vLLM
     aborts the work. `failures` counts the times that the server could not be reached or failed.
+    `headers` are asked for whenever a request is made, and go with it.
     """
 
-    def __init__(self, base: str, name: str, key: str | None, silence_seconds: float) -> None:
+    def __init__(
+        self,
+        base: str,
+        name: str,
+        key: str | None,
+        silence_seconds: float,
+        headers: Headers | None = None,
+    ) -> None:
         self.failures = 0
         self._base = base
         self._name = name
@@ -32,6 +43,7 @@ class Client:
         self._timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=5.0, sock_read=silence_seconds
         )
+        self._more = headers
         self._client: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
@@ -48,9 +60,10 @@ class Client:
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
         url = self._base + path
+        headers = {**self._more(), **self._headers} if self._more else self._headers
         try:
             async with self._client.request(
-                method, url, data=body, headers=self._headers, allow_redirects=False
+                method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 if response.status >= 300:
                     raise await self._refusal(response)
