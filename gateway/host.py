@@ -18,7 +18,7 @@ from gateway.receipt import Receipts
 from gateway.registry import Registry
 from gateway.reload import Reload
 from gateway.session import Means
-from gateway.settings import ConfigError, Settings
+from gateway.settings import EXAMPLE_KEY, ConfigError, Settings
 from gateway.wishes import Wishes
 from gateway.workers import Workers
 
@@ -55,6 +55,8 @@ class Host:
         """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
         metrics = Metrics()
         pool = ReplicaPool(backends, metrics, settings.pool)
+        keys = settings.client_keys()
+        metrics.example_key.set(EXAMPLE_KEY in keys)
         needed = {name for spec in verifiers.specs() for name in spec.preload}
         workers = Workers(preload=sorted(needed))
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
@@ -66,7 +68,7 @@ class Host:
             means=Means(pool, verifiers, workers, settings.roles.assigned()),
             receipts=Receipts(prices),
             workers=workers,
-            keys=frozenset(_digest(key) for key in settings.client_keys()),
+            keys=frozenset(_digest(key) for key in keys),
             created=int(time.time()),
             tracing=tracing,
         )

@@ -30,6 +30,10 @@ class Metrics:
             (*by_request, "outcome", "stop"), registry=r,
         )  # fmt: skip
         self.in_flight = Gauge("its_requests_in_flight", "Chat requests being served.", registry=r)
+        self.example_key = Gauge(
+            "its_example_key_accepted",
+            "1 while clients may use the key that the example deployments ship with.", registry=r,
+        )  # fmt: skip
         self.samples = Counter("its_samples", "Candidates begun.", by_request, registry=r)
         self.samples_saved = Counter(
             "its_samples_saved", "Candidates that an early stop did not draw.",

@@ -24,7 +24,7 @@ from gateway.host import Host
 from gateway.logs import configure_logging
 from gateway.registry import load as load_registry
 from gateway.reload import Reload
-from gateway.settings import ConfigError, Roles, Settings
+from gateway.settings import EXAMPLE_KEY, ConfigError, Roles, Settings
 from gateway.settings import load as load_settings
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ async def serve(host: Host) -> int:
     gc.set_threshold(10_000, 50, 50)
     name, port = sock.getsockname()[:2]
     logger.info("listening", extra={"host": name, "port": port, "keys": len(host.keys)})
+    if EXAMPLE_KEY in settings.client_keys():
+        logger.warning("the example's API key is accepted: anyone can know it; change it")
     if settings.redis:
         logger.warning("redis is not used by this version: it keeps no state")
     if host.reload is not None:

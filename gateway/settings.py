@@ -55,6 +55,9 @@ PRESETS: dict[str, Wishes] = {
 """Presets that every gateway has; `[presets.NAME]` in the TOML file adds to them or replaces."""
 
 
+EXAMPLE_KEY = "sk-its-change-me"
+"""The key that the example deployments ship with; a gateway that takes it says so, loudly."""
+
 OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.settings import load
 
-DEPLOY = Path(__file__).parent.parent / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def test_the_example_configuration_loads() -> None:
