@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo scaling peers test test-vllm check format lint types imports docs train clean
+.PHONY: install demo scaling peers test test-vllm check format lint types imports docs train tools clean
 
 install: $(STAMP)
 
@@ -52,6 +52,11 @@ reference: install
 train: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	$(BIN)/python -m benchmarks.demo_model.train --out $(OUT)
+
+tools:
+	@command -v promtool >/dev/null || { apt-get install -qq -y prometheus >/dev/null 2>&1 || \
+	 { apt-get update -qq && apt-get install -qq -y prometheus; } >/dev/null 2>&1 || \
+	 echo "promtool and prometheus cannot be installed here: alerts and dashboard are NOT CHECKED" >&2; }
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

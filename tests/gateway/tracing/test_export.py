@@ -181,7 +181,7 @@ def test_off_imports_nothing() -> None:
 async def test_off_leaves_a_request_its_plain_means(serve: Serve) -> None:
     served = await serve(FakeBackend(lambda *_: "a"))
     assert served.host.tracing is None
-    assert served.host.means.backend is served.host.router
+    assert served.host.means.backend is served.host.pool
     assert Exchange.__dataclass_fields__["runner"].default is run
 
 
