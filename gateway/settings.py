@@ -57,7 +57,6 @@ PRESETS: dict[str, Wishes] = {
 
 EXAMPLE_KEY = "sk-its-change-me"
 """The key that the example deployments ship with; a gateway that takes it says so, loudly."""
-
 OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -188,8 +187,7 @@ class Settings(BaseSettings):
     )
     trace: bool | None = Field(
         None,
-        description="Export OpenTelemetry spans, to where the OTEL_EXPORTER_OTLP_* variables say; "
-        "unset, if they say so. Needs the extra `tracing` ([tracing](../tracing.md)).",
+        description="Export spans; unset: if OTEL_* say where to ([tracing](../tracing.md)).",
     )
     trace_content: bool = Field(False, description="Put prompts and answers into spans.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -247,12 +245,11 @@ class Settings(BaseSettings):
         return frozenset(keys)
 
     def tracing(self) -> bool:
-        """Whether to export spans: as set, or where OpenTelemetry's own variables name a place."""
-        if self.trace is not None:
-            return self.trace
-        disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-        exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
-        return exporter == "otlp" and not disabled and any(map(os.environ.get, OTLP_ENDPOINTS))
+        """Whether to export spans: as set, or where OpenTelemetry's variables name a place."""
+        told = os.environ.get
+        if self.trace is not None or told("OTEL_SDK_DISABLED", "").lower() == "true":
+            return bool(self.trace)
+        return told("OTEL_TRACES_EXPORTER", "otlp") == "otlp" and any(map(told, OTLP_ENDPOINTS))
 
     def upstreams(self) -> list[BackendSettings]:
         """The upstreams of flags and file."""
