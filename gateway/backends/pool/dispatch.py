@@ -177,7 +177,7 @@ class Dispatcher:
         able = [each for each in fresh if each.outstanding < self._knobs.limit]
         if not able:
             return None
-        # A moved breaker's trial goes first: nothing else would ever bring that replica back.
+        # A half-open breaker's trial goes first: nothing else would ever bring that replica back.
         trials = [each for each in able if each.state == "trial"]
         if trials:
             return trials[0]
