@@ -6,12 +6,14 @@ from gateway.errors import (
     BudgetExhausted,
     GatewayError,
     InvalidRequest,
+    SandboxUnavailable,
     Unsupported,
     UpstreamError,
     UpstreamRejected,
 )
 from gateway.naming import VerifierName
 from gateway.registry import strategy, verifier
+from gateway.sandbox.verdict import Limits, Verdict
 from gateway.session import Session
 from gateway.types import (
     UNJUDGED,
@@ -34,16 +36,19 @@ __all__ = [
     "Drafts",
     "GatewayError",
     "InvalidRequest",
+    "Limits",
     "Message",
     "Outcome",
     "Prefix",
     "Sampling",
+    "SandboxUnavailable",
     "Score",
     "Session",
     "Unsupported",
     "UpstreamError",
     "UpstreamRejected",
     "Usage",
+    "Verdict",
     "VerifierName",
     "answers",
     "selection",

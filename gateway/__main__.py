@@ -1,4 +1,4 @@
-"""`its-gateway`: serve, docs, and the commands that packages add by entry point."""
+"""`its-gateway`: serve, verify-worker, docs, and the commands that packages add by entry point."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ USAGE = """\
 usage: its-gateway COMMAND [OPTION …]
 
   serve     run the gateway (its-gateway serve --help)
+  verify-worker  run code for gateways, from a Redis queue (its-gateway verify-worker --help)
   docs      write the generated reference (its-gateway docs [--check] [DIRECTORY])
 {more}
 its-gateway --version
@@ -24,6 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gateway.serve import main as serve
 
         return serve(arguments[1:])
+    if name == "verify-worker":
+        from gateway.sandbox.worker import main as work
+
+        return work(arguments[1:])
     if name == "docs":
         from gateway.docs import main as docs
 

@@ -12,6 +12,7 @@
     ├── DeadlineExceeded         504 timeout                 the deadline came before any text
     ├── StrategyFailed           500 api_error               a guest broke its contract
     ├── Draining                 503 service_unavailable     the gateway is shutting down
+    ├── SandboxUnavailable       501 sandbox_unavailable     code cannot be run safely here
     └── UpstreamError            502 upstream_error
         ├── UpstreamRejected     the upstream's own 4xx status and body
         │   └── Unsupported      400 no backend of this model can do what was asked
@@ -104,6 +105,19 @@ class Draining(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "draining"
+
+
+class SandboxUnavailable(GatewayError):
+    """Code was to be run, and cannot be contained here; it is never run otherwise."""
+
+    status = 501
+    type = "sandbox_unavailable"
+    code = "sandbox_unavailable"
+
+    def __init__(self, reason: str):
+        super().__init__(f"this gateway cannot run code: {reason}")
+        self.reason = reason
+        self.headers["x-should-retry"] = "false"  # which OpenAI's clients heed
 
 
 class UpstreamError(GatewayError):

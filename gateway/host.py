@@ -17,6 +17,8 @@ from gateway.policy import Rules
 from gateway.receipt import Receipts
 from gateway.registry import Registry
 from gateway.reload import Reload
+from gateway.sandbox.executors import executor_of
+from gateway.sandbox.verdict import Executor
 from gateway.session import Means
 from gateway.settings import EXAMPLE_KEY, ConfigError, Settings
 from gateway.wishes import Wishes
@@ -37,6 +39,7 @@ class Host:
     means: Means
     receipts: Receipts
     workers: Workers
+    sandbox: Executor
     keys: frozenset[bytes]
     created: int
     tracing: Tracing | None = None
@@ -59,15 +62,17 @@ class Host:
         metrics.example_key.set(EXAMPLE_KEY in keys)
         needed = {name for spec in verifiers.specs() for name in spec.preload}
         workers = Workers(preload=sorted(needed))
+        sandbox = executor_of(settings, metrics)
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,
             rules=_rules(settings, strategies, verifiers),
             pool=pool,
             metrics=metrics,
-            means=Means(pool, verifiers, workers, settings.roles.assigned()),
+            means=Means(pool, verifiers, workers, settings.roles.assigned(), sandbox),
             receipts=Receipts(prices),
             workers=workers,
+            sandbox=sandbox,
             keys=frozenset(_digest(key) for key in keys),
             created=int(time.time()),
             tracing=tracing,
@@ -97,6 +102,7 @@ class Host:
     async def close(self) -> None:
         await self.pool.close()
         await asyncio.to_thread(self.workers.close)
+        await self.sandbox.close()
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 

@@ -88,6 +88,7 @@ class Metrics:
             ("backend", "kind"), registry=r,
         )  # fmt: skip
         self._add_pool(r)
+        self._add_sandbox(r)
 
     def _add_pool(self, r: CollectorRegistry) -> None:
         by_backend = ("backend",)
@@ -143,6 +144,19 @@ class Metrics:
             "its_queue_refused", "Calls refused after the longest wait in line.", registry=r
         )
 
+    def _add_sandbox(self, r: CollectorRegistry) -> None:
+        self.sandbox_runs = Counter(
+            "its_sandbox_runs",
+            "Programs run, by how that ended (pass, fail, runtime, compile, timeout, cancelled, "
+            "unavailable).",
+            ("how",), registry=r,
+        )  # fmt: skip
+        self.sandbox_seconds = Histogram(
+            "its_sandbox_seconds", "Time of a run, without waiting for a place.", buckets=SECONDS,
+            registry=r,
+        )  # fmt: skip
+        self.sandbox_in_flight = Gauge("its_sandbox_in_flight", "Programs being run.", registry=r)
+
     def forget_backend(self, name: str) -> None:
         """Drop the series of a backend that is gone: names that come and go add up."""
         for each in vars(self).values():
@@ -157,6 +171,16 @@ class Metrics:
             registry=self.registry,
         )
         gauge.set_function(count)
+
+    def sandbox_began(self) -> None:
+        """Book that a program is being run."""
+        self.sandbox_in_flight.inc()
+
+    def sandbox_ended(self, how: str, seconds: float) -> None:
+        """Book how a run ended, and what it took."""
+        self.sandbox_in_flight.dec()
+        self._child(self.sandbox_runs, how).inc()
+        self.sandbox_seconds.observe(seconds)
 
     def page(self) -> bytes:
         """The text page that Prometheus scrapes."""

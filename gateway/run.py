@@ -15,6 +15,7 @@ from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
     InvalidRequest,
+    SandboxUnavailable,
     StrategyFailed,
 )
 from gateway.ledger import Ledger
@@ -89,7 +90,7 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
         return _best_so_far(session, "deadline", error)
     except BudgetExhausted as error:
         return _best_so_far(session, "budget", error)
-    except InvalidRequest:
+    except (InvalidRequest, SandboxUnavailable):
         raise  # the client has to hear of it, whatever was drawn by then
     except GatewayError as error:
         return _best_so_far(session, "upstream_error", error)

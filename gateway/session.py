@@ -18,6 +18,7 @@ from gateway.measures import Measures
 from gateway.naming import parse_named
 from gateway.reading import Reading, Sink, read_all
 from gateway.registry import Registry
+from gateway.sandbox.verdict import Executor, Limits, NoSandbox, Verdict
 from gateway.trace import Trace
 from gateway.types import (
     Budget,
@@ -48,6 +49,7 @@ class Means:
     verifiers: Registry
     compute: Compute
     roles: Mapping[str, str]
+    sandbox: Executor = NoSandbox()
 
 
 class Session(Measures):
@@ -200,6 +202,16 @@ class Session(Measures):
     async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
         """Run a picklable function in a worker process; TimeoutError after `seconds`."""
         return await self._means.compute.run(function, *args, seconds=seconds)
+
+    async def execute(
+        self, program: str, tests: str, limits: Limits, *, prompt: str = ""
+    ) -> Verdict:
+        """Run the program that the text `program` holds against `tests`, in a sandbox.
+
+        Where `tests` is empty, against what `prompt` shows of them. `SandboxUnavailable` where this
+        gateway can contain no code, `InvalidRequest` where `tests` is not Python.
+        """
+        return await self._means.sandbox.execute(program, tests, limits, prompt=prompt)
 
     async def progress(self, text: str) -> None:
         """Show a line in the client's reasoning channel, if it asked for that."""

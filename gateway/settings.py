@@ -164,8 +164,13 @@ class Settings(BaseSettings):
     replay_seed: int | None = Field(
         None, description="Order of recorded answers for requests without a seed; random if unset."
     )
-    redis: str | None = Field(
-        None, repr=False, description="Redis URL; accepted, and not used by 0.1."
+    redis: str | None = Field(None, repr=False, description="Redis URL; used by --sandbox queue.")
+    sandbox: Literal["local", "queue"] = Field(
+        "local",
+        description="Where code is run: on this machine, or by `its-gateway verify-worker`.",
+    )
+    sandbox_concurrency: int = Field(
+        0, ge=0, le=1024, description="Programs run at once; 0 is as many as there are cores."
     )
     config: Path | None = Field(None, description="TOML file with any of these settings.")
     api_key: Words = Field(
@@ -223,6 +228,8 @@ class Settings(BaseSettings):
                 f"host: {self.host} is reachable from outside; set --api-key, or --insecure if "
                 "something in front of the gateway authenticates clients"
             )
+        if self.sandbox == "queue" and not self.redis:
+            raise ValueError("sandbox: queue needs --redis")
         return self
 
     @classmethod

@@ -20,6 +20,7 @@ from gateway.ledger import Ledger
 from gateway.policy import Policy, Rules
 from gateway.registry import Registry, Spec
 from gateway.run import Answer, run
+from gateway.sandbox.verdict import Executor, NoSandbox
 from gateway.session import Means, Session
 from gateway.trace import Trace
 from gateway.types import (
@@ -247,12 +248,13 @@ def session_on(
     request: Request | None = None,
     budget: Budget | None = None,
     compute: Any = None,
+    sandbox: Executor | None = None,
     **fields: Any,
 ) -> Session:
     """A session for testing a guest alone; `fields` are sampling fields of the client's request."""
     asked = request or Request("fake", user("2 + 2?"), fields=fields)
     registry = verifiers or Registry("verifier")
-    means = Means(backend, registry, compute or InlineCompute(), {})
+    means = Means(backend, registry, compute or InlineCompute(), {}, sandbox or NoSandbox())
     return Session(asked, means, Ledger(budget or Budget()), Trace())
 
 
@@ -265,11 +267,12 @@ async def answer_of(
     request: Request | None = None,
     sink: Any = None,
     compute: Any = None,
+    sandbox: Executor | None = None,
 ) -> Answer:
     """What a whole request with strategy `spec` comes to."""
     asked = request or Request("fake", user("2 + 2?"))
     policy = policy_of(spec, verifiers, wishes, asked.choices)
-    means = Means(backend, verifiers, compute or InlineCompute(), {})
+    means = Means(backend, verifiers, compute or InlineCompute(), {}, sandbox or NoSandbox())
     return await run(asked, policy, means, Trace(), sink)
 
 
