@@ -15,7 +15,24 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900
 
 Problems = list[dict[str, Any]]
 
-EQUIVALENT: dict[tuple[str, str], str] = {}
+EQUIVALENT = {
+    ("HumanEval/35", "off by one"): "starts from the second item and still looks at every one",
+    ("HumanEval/39", "off by one"): "starts Fibonacci at 1, 1: the same numbers but 0, no prime",
+    (
+        "HumanEval/59",
+        "off by one",
+    ): "starts from 2, and every n > 1 has a prime factor of 2 or more",
+}
+"""Mutants that compute the same, as reading them shows (35: where there are two items)."""
+
+INDISTINGUISHABLE = {
+    ("HumanEval/31", "off by one"): "wrong for 2 alone, and no test asks for 2",
+    ("HumanEval/32", "off by one"): "wrong where the ends' product is exactly 1, which none has",
+    ("HumanEval/40", "off by one"): "skips triples with two neighbours; each test has another",
+    ("HumanEval/43", "off by one"): "skips pairs of neighbours; each test has another",
+    ("HumanEval/68", "off by one"): "wrong for lists of one item, and no test has one",
+}
+"""Mutants that are wrong where HumanEval's own tests do not look: no runner of them can tell."""
 
 
 async def _judged(
@@ -75,7 +92,7 @@ async def test_every_mutant_fails_but_the_equivalent(
         for (p, kind, _), verdict in zip(made, verdicts, strict=True)
         if verdict.how == "pass"
     }
-    assert passed == set(EQUIVALENT)
+    assert passed == {*EQUIVALENT, *INDISTINGUISHABLE}
     hows = {
         kind: {v.how for (_, k, _), v in zip(made, verdicts, strict=True) if k == kind}
         for kind in CHANGES
