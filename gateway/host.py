@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from gateway.workers import Workers
 if TYPE_CHECKING:
     from gateway.tracing import Tracing
 
+logger = logging.getLogger("its_gateway")
+
 
 @dataclass(slots=True)
 class Host:
@@ -44,6 +47,7 @@ class Host:
     created: int
     tracing: Tracing | None = None
     draining: bool = False
+    sandbox_state: str = "unknown"
     reload: Reload | None = None
 
     @classmethod
@@ -94,10 +98,17 @@ class Host:
 
     def background(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the requests until it is cancelled."""
-        work = [self.pool.members.keep()]
+        work = [self.pool.members.keep(), self._look_at_sandbox()]
         if self.reload is not None:
             work.append(self.reload.watch(self.settings.pool.resolve_seconds))
         return work
+
+    async def _look_at_sandbox(self) -> None:
+        """Say at once, and not only when a request needs it, that no code can be run."""
+        problem = await self.sandbox.problem()
+        self.sandbox_state = problem or "ok"
+        if problem:
+            logger.warning("code cannot be run", extra={"reason": problem})
 
     async def close(self) -> None:
         await self.pool.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, Unpack
 
@@ -49,7 +49,7 @@ class Means:
     verifiers: Registry
     compute: Compute
     roles: Mapping[str, str]
-    sandbox: Executor = NoSandbox()
+    sandbox: Executor = field(default_factory=NoSandbox)
 
 
 class Session(Measures):

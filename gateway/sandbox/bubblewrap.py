@@ -111,11 +111,8 @@ class Box:
 
     @property
     def waited(self) -> float:
-        """Seconds for which it was ready to run and another process ran; 0 where nobody counts."""
-        try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0
+        """Seconds for which it was ready to run and others ran."""
+        return waited(self.pid)
 
     @property
     def files(self) -> int:
@@ -135,6 +132,14 @@ class Box:
         self.control.close()
         os.close(self.pidfd)
         os.close(self.disk)
+
+
+def waited(pid: int | str) -> float:
+    """Seconds for which process `pid` was ready to run and others ran; 0 where nobody counts."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _bubblewrap(root: Path, disk: int, seccomp: int, info: int) -> list[str]:

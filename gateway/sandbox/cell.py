@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import InvalidRequest
-from gateway.sandbox.bubblewrap import Box, Starting
+from gateway.sandbox.bubblewrap import Box, Starting, waited
 from gateway.sandbox.verdict import Limits, Verdict
 
 TICK = 0.05
@@ -65,7 +65,7 @@ class Cell:
         """The verdict; `InvalidRequest` where the tests are unusable."""
         most = {"seconds": limits.seconds, "memory": limits.memory, "disk": limits.disk}
         loop = asyncio.get_running_loop()
-        began, waited = loop.time(), self._waited
+        began, before = loop.time(), self._waited
         try:
             async with asyncio.timeout(MOST_BUSY * limits.deadline):
                 await _send(self._candidate, {"program": program, "prompt": prompt, **most})
@@ -78,9 +78,10 @@ class Cell:
             while not (over or said.ended or standing.get("done")):
                 standing = await said.latest(TICK) or standing
                 # What the machine kept from the run is not the program's fault, up to a point.
-                spare = max(spare, min(self._waited - waited, (MOST_BUSY - 1) * limits.deadline))
+                spare = max(spare, min(self._waited - before, (MOST_BUSY - 1) * limits.deadline))
                 late = loop.time() - began > limits.deadline + spare
                 over = "timeout" if late else self._over(limits)
+            standing = await said.latest(0.0) or standing  # what came while this one had to wait
         if "unusable" in standing:
             message = f"its.tests: {standing['unusable']}"
             raise InvalidRequest(message, param="its.tests", code="invalid_value")
@@ -97,7 +98,8 @@ class Cell:
 
     @property
     def _waited(self) -> float:
-        return self._candidate.waited + self._judge.waited
+        """Seconds that the machine has given to others, while one of the three was to go on."""
+        return self._candidate.waited + self._judge.waited + waited("self")
 
     def kill(self) -> None:
         """End both at once; does not wait."""

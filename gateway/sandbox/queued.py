@@ -65,6 +65,14 @@ class QueuedSandbox:
         finally:
             self._books.sandbox_ended(how, loop.time() - began)
 
+    async def problem(self) -> str:
+        """Why nothing can be sent; whether a worker listens shows only when one answers."""
+        try:
+            await self._queue.count("queued")
+        except (RedisError, OSError) as error:
+            return f"the queue cannot be reached ({type(error).__name__})"
+        return ""
+
     async def close(self) -> None:
         """Leave the queue; runs of requests that were cancelled have been taken back."""
         with contextlib.suppress(RedisError, OSError):

@@ -68,6 +68,10 @@ class Executor(Protocol):
         """
         ...
 
+    async def problem(self) -> str:
+        """Why nothing can be run, or ""."""
+        ...
+
     async def close(self) -> None:
         """End what is running and leave nothing behind."""
         ...
@@ -79,7 +83,10 @@ class NoSandbox:
     async def execute(
         self, program: str, tests: str, limits: Limits, *, prompt: str = ""
     ) -> Verdict:
-        raise SandboxUnavailable("it has no sandbox")
+        raise SandboxUnavailable(await self.problem())
+
+    async def problem(self) -> str:
+        return "it has no sandbox"
 
     async def close(self) -> None:
         return None

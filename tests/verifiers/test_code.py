@@ -34,6 +34,9 @@ class Scripted:
             raise verdict
         return verdict
 
+    async def problem(self) -> str:
+        return ""
+
     async def close(self) -> None:
         return None
 

@@ -111,7 +111,7 @@ def battery(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     async def run() -> Any:
         async with serving(FakeBackend(_says)) as served:
-            if problem := await served.host.sandbox.problem():  # type: ignore[attr-defined]
+            if problem := await served.host.sandbox.problem():
                 pytest.skip(f"code cannot be run here: {problem}")
             return await _all(served)
 
@@ -147,7 +147,7 @@ def test_the_gateway_answers_all_along(battery: Any) -> None:
 async def test_a_request_that_is_cancelled_takes_its_sandboxes_along() -> None:
     needed("bwrap", "bubblewrap", "libseccomp2")
     async with serving(FakeBackend(_says)) as served:
-        if problem := await served.host.sandbox.problem():  # type: ignore[attr-defined]
+        if problem := await served.host.sandbox.problem():
             pytest.skip(f"code cannot be run here: {problem}")
         gauge = served.host.metrics.sandbox_in_flight
         async with aiohttp.ClientSession() as client:
