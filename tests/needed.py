@@ -5,10 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 APT = ("apt-get", "install", "-y", "-q", "--no-install-recommends")
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that every user may enter, as pytest's own may not."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="its-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def needed(program: str, *packages: str) -> str:

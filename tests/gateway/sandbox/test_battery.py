@@ -17,7 +17,7 @@ from gateway.testing import FakeBackend, Reply, user
 from gateway.types import Sample
 from tests.conftest import Served, serving, settles
 from tests.gateway.sandbox.hostile import EXHAUSTION, FORGERIES, PROBED, PROBES, TESTS
-from tests.needed import needed
+from tests.needed import needed, open_folder
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -102,12 +102,9 @@ async def _all(served: Served) -> tuple[dict[str, dict[str, Any]], list[float]]:
 
 
 @pytest.fixture(scope="module")
-def battery(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def battery() -> Any:
     """What became of every program, and how the gateway fared."""
     needed("bwrap", "bubblewrap", "libseccomp2")
-    folder = tmp_path_factory.mktemp("battery")
-    patch = pytest.MonkeyPatch()
-    patch.setattr("tempfile.tempdir", str(folder))
 
     async def run() -> Any:
         async with serving(FakeBackend(_says)) as served:
@@ -115,10 +112,9 @@ def battery(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 pytest.skip(f"code cannot be run here: {problem}")
             return await _all(served)
 
-    with _nothing_left(folder):
-        result = asyncio.run(run())
-    patch.undo()
-    return result
+    with open_folder() as folder, pytest.MonkeyPatch.context() as patch, _nothing_left(folder):
+        patch.setattr("tempfile.tempdir", str(folder))
+        return asyncio.run(run())
 
 
 def test_there_are_enough() -> None:

@@ -16,6 +16,7 @@ from gateway.sandbox.local import LocalSandbox
 from gateway.sandbox.verdict import LONGEST_TEXT, Limits, Verdict
 from tests.conftest import settles
 from tests.gateway.sandbox.conftest import Booked
+from tests.needed import open_folder
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -155,19 +156,20 @@ async def test_cancelling_ends_the_processes(sandbox: LocalSandbox, booked: Book
 
 
 async def test_closing_leaves_no_process_and_no_file(
-    sandbox: LocalSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    own = LocalSandbox(Booked(), concurrency=1)
-    assert (await own.execute(RIGHT, "assert f(1) == 2", SHORT)).how == "pass"
-    [root] = os.listdir(tmp_path)
-    running = asyncio.create_task(own.execute("while True: pass", "assert f(1) == 2", Limits()))
-    assert await settles(lambda: bool(_alive(root)), 10)
-    running.cancel()
-    await asyncio.wait([running])
-    await own.close()
-    assert os.listdir(tmp_path) == []
-    assert _alive(root) == []
+    with open_folder() as folder:
+        monkeypatch.setattr("tempfile.tempdir", str(folder))
+        own = LocalSandbox(Booked(), concurrency=1)
+        assert (await own.execute(RIGHT, "assert f(1) == 2", SHORT)).how == "pass"
+        [root] = os.listdir(folder)
+        running = asyncio.create_task(own.execute("while True: pass", "assert f(1) == 2", Limits()))
+        assert await settles(lambda: bool(_alive(root)), 10)
+        running.cancel()
+        await asyncio.wait([running])
+        await own.close()
+        assert os.listdir(folder) == []
+        assert _alive(root) == []
     with pytest.raises(SandboxUnavailable):
         await own.execute(RIGHT, "assert f(1) == 2", SHORT)
 
