@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shlex
 import signal
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from benchmarks.evaluation.options import positive, words
 from benchmarks.evaluation.sources import data
 from benchmarks.scaling.beds import Bed, demo, recorded
 from benchmarks.scaling.comparing import RESAMPLES
-from benchmarks.scaling.report import written
+from benchmarks.scaling.report import command_line, written
 from benchmarks.scaling.running import How, run
 from benchmarks.scaling.table import BadTable, unknown
 from gateway.registry import load
@@ -96,7 +95,7 @@ def _run(options: argparse.Namespace, work: Path, argv: Sequence[str], console: 
         folder.mkdir(parents=True, exist_ok=True)
     how = How(work, options.out, options.seed, options.concurrency, not sys.stderr.isatty())
     parts = [run(bed, registries, how, console) for bed in _beds(options, console)]
-    command = shlex.join(["its-gateway", "scaling", *argv])
+    command = command_line("its-gateway scaling", argv)
     facts = [
         f"`{command}`: {time.monotonic() - started:.0f} seconds on {os.cpu_count()} cores",
         f"its-gateway {version('its-gateway')}, Python {platform.python_version()}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,22 @@ them, linearly in the logarithm of tokens. Brackets are 95% percentile intervals
 problems, paired: a strategy and the curve are resampled together. The right answer never left the
 client; a failed request is a wrong answer.
 """
+
+
+FOLDERS = frozenset({"--out", "--work", "--cache"})
+"""Options that say where on this machine something lies, and change no figure."""
+
+
+def command_line(program: str, argv: Sequence[str]) -> str:
+    """What to run to have this again, elsewhere."""
+    kept: list[str] = []
+    arguments = iter(argv)
+    for argument in arguments:
+        if argument in FOLDERS:
+            next(arguments, None)
+        elif argument.partition("=")[0] not in FOLDERS:
+            kept.append(argument)
+    return f"{program} {shlex.join(kept)}".strip()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shlex
 import signal
 import tempfile
 import time
@@ -28,6 +27,7 @@ from benchmarks.scaling.peers.measuring import ATTEMPTS, Told, ask_all
 from benchmarks.scaling.peers.recorder import MODEL, findings, recording
 from benchmarks.scaling.peers.report import Page, written
 from benchmarks.scaling.peers.serving import serving
+from benchmarks.scaling.report import command_line
 
 HERE = Path(__file__).parent.parent
 OURS = (2, 4, 8, 16, 32)
@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace, argv: Sequence[str], console: Console) -> 
             for peer in PEERS:
                 _peer(peer, upstream, problems, options, folder, page, console)
         page.findings = _all_findings(options, folder, page.missing)
-    command = shlex.join(["python", "-m", "benchmarks.scaling.peers", *argv])
+    command = command_line("python -m benchmarks.scaling.peers", argv)
     page.facts = [
         f"`{command}`: {time.monotonic() - started:.0f} seconds on {os.cpu_count()} cores",
         f"{len(problems)} unseen problems in English, seed {options.seed}, one at a time; "

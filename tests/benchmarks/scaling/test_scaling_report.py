@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.evaluation.coverage import Floats
 from benchmarks.scaling.comparing import compare
 from benchmarks.scaling.equal import Measured
-from benchmarks.scaling.report import Part, written
+from benchmarks.scaling.report import Part, command_line, written
 
 SIZE = 100
 
@@ -54,3 +54,9 @@ def test_the_page_says_of_each_strategy_whether_it_beats_repeated_sampling() -> 
     assert "](bed-tokens.png)" in page
     assert page.count("| `direct` |") == 1
     assert "| `good` | +30.0% [" in page
+
+
+def test_the_command_is_told_without_this_machines_folders() -> None:
+    argv = ["--quick", "--out", "/here", "--seed", "7", "--work=/there", "--recorded", "a b"]
+    assert command_line("program", argv) == "program --quick --seed 7 --recorded 'a b'"
+    assert command_line("program", []) == "program"
