@@ -27,6 +27,8 @@ FIELDS: dict[str, dict[str, Any]] = {"schema": {"response_format": SCHEMA, "max_
 async def _answered(gateway: Gateway, name: str, its: dict[str, Any]) -> None:
     body = {**ASK, **FIELDS.get(name, {}), "its": {**GIVEN, **its}}
     status, told = await sent(f"{gateway.base}/v1/chat/completions", body)
+    if status == 501:
+        pytest.skip(told["error"]["message"])  # this machine has no sandbox, as the gateway says
     assert status == 200, told
     assert told["choices"][0]["finish_reason"] in ("stop", "length")
     assert told["usage"]["completion_tokens"] > 0
