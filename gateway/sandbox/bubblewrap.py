@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -54,32 +55,51 @@ class Starting:
 
     def ready(self) -> Box:
         """The process, once it waits for its job; `SandboxUnavailable` with bubblewrap's words."""
-        told = b""
-        while part := os.read(self._info, 4096):
-            told += part
-        os.close(self._info)
-        self._control.settimeout(START_SECONDS)
-        try:
-            disk = socket.recv_fds(self._control, 1, 1)[1]
-        except OSError:
-            disk = []
-        if not told or not disk:
+        pid = self._pid()
+        disk: list[int] = []
+        if pid:
+            self._control.settimeout(START_SECONDS)
+            with contextlib.suppress(OSError):
+                disk = socket.recv_fds(self._control, 1, 1)[1]
+        if not disk:
             self._process.kill()
-            words = self._process.communicate()[1].decode(errors="replace").strip()
+            with contextlib.suppress(OSError):  # bubblewrap's end alone may not be its child's
+                os.kill(pid or self._process.pid, signal.SIGKILL)
+            words = _last_words(self._process)
             self._control.close()
             raise SandboxUnavailable(f"bubblewrap failed: {words[-300:] or 'it gave no reason'}")
         self._control.setblocking(False)
-        pid = json.loads(told)["child-pid"]
         box = Box(self._process, self._control, pid, os.pidfd_open(pid), disk[0])
         box.used_before = box.cpu
         return box
 
-    def abandon(self) -> None:
-        """End it, ready or not, and wait until it is gone."""
-        self._process.kill()
-        self._process.communicate()
-        self._control.close()
+    def _pid(self) -> int:
+        """The number of the process inside, as bubblewrap tells it; 0 where it ends before that."""
+        told, ends = b"", time.monotonic() + START_SECONDS
+        waiting = select.poll()
+        waiting.register(self._info, select.POLLIN)
+        while not told.rstrip().endswith(b"}") and time.monotonic() < ends:
+            if not waiting.poll(100):
+                if self._process.poll() is not None:
+                    break  # and its child, if it has one, holds the pipe open
+            elif part := os.read(self._info, 4096):
+                told += part
+            else:
+                break
         os.close(self._info)
+        try:
+            return int(json.loads(told)["child-pid"])
+        except (ValueError, KeyError):
+            return 0
+
+    def abandon(self) -> None:
+        """End it and wait until it is gone. It has to start first: bubblewrap's child only dies
+        with bubblewrap once both have begun.
+        """
+        with contextlib.suppress(SandboxUnavailable):
+            box = self.ready()
+            box.kill()
+            box.reap()
 
 
 @dataclass(slots=True)
@@ -128,10 +148,19 @@ class Box:
 
     def reap(self) -> None:
         """Wait until nothing of it is left; blocks for a few milliseconds once it was killed."""
-        self.process.communicate()
+        _last_words(self.process)
         self.control.close()
         os.close(self.pidfd)
         os.close(self.disk)
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the end of `process`; what it wrote to standard error, whoever else may yet."""
+    process.wait()
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        os.set_blocking(stderr.fileno(), False)
+        return (stderr.read() or b"").decode(errors="replace").strip()
 
 
 def waited(pid: int | str) -> float:
@@ -161,7 +190,9 @@ def problem() -> str:
     try:
         command = [_program(), *NAMESPACES, "--die-with-parent", "--ro-bind", "/", "/", "true"]
         done = subprocess.run(command, timeout=START_SECONDS, check=False, **_nobody())
-    except (SandboxUnavailable, OSError, subprocess.SubprocessError) as error:
+    except SandboxUnavailable as error:
+        return error.reason
+    except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     if done.returncode:
         return f"bubblewrap failed: {done.stderr.decode(errors='replace').strip()[-300:]}"

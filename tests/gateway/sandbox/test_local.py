@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,23 @@ async def test_closing_leaves_no_process_and_no_file(
         assert _alive(root) == []
     with pytest.raises(SandboxUnavailable):
         await own.execute(RIGHT, "assert f(1) == 2", SHORT)
+
+
+async def test_a_bubblewrap_that_is_killed_while_starting_holds_nobody_up(
+    sandbox: LocalSandbox,
+) -> None:
+    """Its child may live on then, and hold open what tells of it."""
+    with socket.socketpair()[0] as other, open_folder() as folder:
+        stuck = folder / "bwrap"
+        stuck.write_text("#!/bin/sh\nsleep 30 &\nkill -9 $$\n")
+        stuck.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bubblewrap, "_program", lambda: str(stuck))
+            starting = bubblewrap.Starting(folder, b"", "judge", other.fileno(), 1 << 20)
+            began = time.monotonic()
+            with pytest.raises(SandboxUnavailable):
+                await asyncio.to_thread(starting.ready)
+    assert time.monotonic() - began < 25
 
 
 async def test_without_bubblewrap_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
