@@ -65,7 +65,8 @@ async def test_a_function_in_prose_passes(sandbox: LocalSandbox, problems: Probl
     """As a chat model writes it: a fenced block between words, without the prompt's imports."""
 
     def said(problem: dict[str, Any]) -> str:
-        code = _solution(problem).replace("from typing import List", "")
+        lines = _solution(problem).splitlines(keepends=True)
+        code = "".join(line for line in lines if not line.startswith("from typing import"))
         return f"Here it is:\n\n```python\n{code}```\n\nIt returns what you want."
 
     told = [_judged(sandbox, p, said(p), prompt=p["prompt"]) for p in problems[1::8]]

@@ -206,14 +206,16 @@ async def test_without_bubblewrap_nothing_is_run(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_where_namespaces_are_forbidden_the_reason_is_bubblewraps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fake = tmp_path / "bwrap"
-    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
-    fake.chmod(0o755)
-    os.chmod(tmp_path, 0o755)
-    monkeypatch.setattr(bubblewrap, "_program", lambda: str(fake))
-    own = LocalSandbox(Booked())
-    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
-        await own.execute(RIGHT, "assert f(1) == 2", SHORT)
-    await own.close()
+    with open_folder() as folder:
+        fake = folder / "bwrap"
+        fake.write_text(
+            "#!/bin/sh\necho 'bwrap: No permissions to create a namespace' >&2\nexit 1\n"
+        )
+        fake.chmod(0o755)
+        monkeypatch.setattr(bubblewrap, "_program", lambda: str(fake))
+        own = LocalSandbox(Booked())
+        with pytest.raises(SandboxUnavailable, match="No permissions to create a namespace"):
+            await own.execute(RIGHT, "assert f(1) == 2", SHORT)
+        await own.close()
