@@ -101,6 +101,10 @@ class Measures:
             return ()
         return await self._ask(Embed(self._named(model), tuple(texts)), tokens=0)
 
+    def assigned(self, role: str) -> str | None:
+        """The model that the operator gave `role`; None where none was given."""
+        return self._means.roles.get(role)
+
     def _named(self, model: str | None) -> str:
         """The model of a role, a model's own name, or the request's model."""
         return self.request.model if model is None else self._means.roles.get(model, model)
