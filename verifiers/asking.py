@@ -16,6 +16,7 @@ from gateway import (
     Score,
     Session,
     Unsupported,
+    UpstreamRejected,
 )
 
 Item = TypeVar("Item")
@@ -53,7 +54,7 @@ def settled(
     """
     errors = [each for each in told if isinstance(each, GatewayError)]
     for error in errors:
-        if isinstance(error, ModelNotFound | Unsupported):
+        if _is_of_the_model(error):
             raise unconfigured(verifier, role, error.message) from error
         if isinstance(error, InvalidRequest):
             raise error
@@ -64,6 +65,12 @@ def settled(
         session.degrade("deadline")
     if errors:
         session.degrade(verifier)
+
+
+def _is_of_the_model(error: GatewayError) -> bool:
+    """Whether it says of the model, not of a candidate, that it cannot be asked this."""
+    missing = isinstance(error, UpstreamRejected) and error.status == 404
+    return missing or isinstance(error, ModelNotFound | Unsupported) or error.param == "choices"
 
 
 def unconfigured(verifier: str, role: str | None, why: str) -> InvalidRequest:

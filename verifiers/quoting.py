@@ -26,7 +26,8 @@ CONTROL = re.compile(
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 JOINERS = "\u200c\u200d"
 """Two invisible characters that words of some scripts need, within a word."""
-LOOSE_JOINERS = re.compile(rf"(?<!\w)[{JOINERS}]|[{JOINERS}](?!\w)")
+OF_WORDS = r"[^\x00-\x7f\u200b-\u200f\uff1c\uff5c]"
+LOOSE_JOINERS = re.compile(rf"(?<!{OF_WORDS})[{JOINERS}]|[{JOINERS}](?!{OF_WORDS})")
 BREAKS = "\u2028\u2029\x85\x0b\x0c"
 
 

@@ -80,7 +80,7 @@ def _forms(no: str, yes: str, spaced: Spaced) -> list[Form]:
     bare: Form = ((no,), (yes,))
     led: Form = ((f" {no}",), (f" {yes}",))
     both: Form = (bare[0] + led[0], bare[1] + led[1])
-    return {"never": [bare], "always": [led], "auto": [both, bare, led]}[spaced]
+    return {"never": [bare], "always": [led], "auto": [both, led, bare]}[spaced]
 
 
 @dataclass(slots=True)
