@@ -15,7 +15,8 @@ OWN_PROMPT_DROPS = frozenset(
     {
         "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
         "response_format", "structured_outputs", "stop", "logit_bias", "seed",
-        "max_tokens", "max_completion_tokens",
+        "max_tokens", "max_completion_tokens", "min_tokens", "ignore_eos", "stop_token_ids",
+        "bad_words", "allowed_token_ids", "continue_final_message", "add_generation_prompt", "echo",
     }
 )  # fmt: skip
 """Fields of the client's request that a guest's own prompt does not inherit."""

@@ -33,7 +33,11 @@ async def backend(tmp_path: Path) -> EmbeddedBackend:
 async def _asked(served: Any, verifier: str, **fields: Any) -> Any:
     its = {"strategy": "best_of_n", "budget": 3, "verifier": verifier, "detail": "candidates"}
     answer = await served.client().chat.completions.create(
-        model="its-demo", messages=MESSAGES, seed=1, temperature=1.5, extra_body={"its": {**its, **fields}}
+        model="its-demo",
+        messages=MESSAGES,
+        seed=1,
+        temperature=1.5,
+        extra_body={"its": {**its, **fields}},
     )
     return answer.its
 
