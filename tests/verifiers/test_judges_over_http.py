@@ -1,14 +1,12 @@
-"""Judges, reward models and self-evaluation in best_of_n, by HTTP, on real (random) weights."""
+"""Judges, reward models and self-evaluation in best_of_n, by HTTP, on the demo's own models."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.backends.embedded import EmbeddedBackend
-from tests import reward_models
 from tests.conftest import Serve
 
 QUESTION = (
@@ -16,18 +14,7 @@ QUESTION = (
     "all pens away. How many pens are left?"
 )
 MESSAGES: Any = [{"role": "user", "content": QUESTION}]
-SCORED = (
-    "judge",
-    "judge;mode=pairwise",
-    "reward_model",
-    "process_reward;aggregate=mean",
-    "self_evaluation",
-)
-
-
-@pytest.fixture
-async def backend(tmp_path: Path) -> EmbeddedBackend:
-    return EmbeddedBackend(rewards=reward_models.write(tmp_path))
+ASKED = ("reward_model", "process_reward;aggregate=mean", "self_evaluation")
 
 
 async def _asked(served: Any, verifier: str, **fields: Any) -> Any:
@@ -42,34 +29,39 @@ async def _asked(served: Any, verifier: str, **fields: Any) -> Any:
     return answer.its
 
 
-@pytest.mark.parametrize("verifier", SCORED)
-async def test_each_scores_every_candidate(
-    serve: Serve, backend: EmbeddedBackend, verifier: str
-) -> None:
+@pytest.mark.parametrize("verifier", ASKED)
+async def test_trained_models_score_every_candidate(serve: Serve, verifier: str) -> None:
+    backend = EmbeddedBackend()
     served = await serve(backend, roles=backend.roles)
     its = await _asked(served, verifier)
-    candidates = its["candidates"]
-    assert len(candidates) == 3
-    scores = [candidate["score"] for candidate in candidates]
-    told = [score for score in scores if score is not None]
-    assert all(0 <= score <= 1 for score in told)
-    assert told == sorted(told, reverse=True)
-    # The demo's model may say that it would rather write something else than a grade.
-    reasons = [c["reason"] for c in candidates if c["score"] is None]
-    assert all(reasons)
-    if verifier.partition(";")[0] in ("reward_model", "process_reward"):
-        assert len(told) == 3
-    else:
-        assert its["usage"]["judging"]["completion_tokens"] <= 6
-    assert its["usage"]["judging"]["prompt_tokens"] > 0
+    scores = [candidate["score"] for candidate in its["candidates"]]
+    assert len(scores) == 3
+    assert all(0 < score < 1 for score in scores)
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == len({candidate["text"] for candidate in its["candidates"]}) > 1
     assert its["degraded"] == []
+    judging = its["usage"]["judging"]
+    assert judging["prompt_tokens"] > 0
+    assert judging["completion_tokens"] == 0  # this backend reads the next token's numbers
     again = await _asked(served, verifier)
     assert [candidate["score"] for candidate in again["candidates"]] == scores
 
 
-async def test_a_pick_that_cannot_be_read_is_told(serve: Serve, backend: EmbeddedBackend) -> None:
+@pytest.mark.parametrize("mode", ["pointwise", "pairwise"])
+async def test_a_prompted_judge_fits_the_context_and_is_booked(serve: Serve, mode: str) -> None:
+    """The demo's model was never taught to judge: what it does not say is no score."""
+    served = await serve(EmbeddedBackend(rewards={}))
+    its = await _asked(served, f"judge;mode={mode};max_chars=400")
+    assert its["degraded"] == []
+    assert its["usage"]["judging"]["prompt_tokens"] > 500
+    for candidate in its["candidates"]:
+        assert candidate["reason"]
+        assert candidate["score"] is None or 0 <= candidate["score"] <= 1
+
+
+async def test_a_pick_that_cannot_be_read_is_told(serve: Serve) -> None:
     """The demo's model knows nothing of verdicts; what it wrote is counted all the same."""
-    served = await serve(backend, roles={"judge": "its-demo"})
+    served = await serve(EmbeddedBackend(rewards={}), roles={"judge": "its-demo"})
     its = await _asked(served, "chops;max_tokens=16")
     assert its["degraded"] == ["chops_unread"]
     assert 0 < its["usage"]["judging"]["completion_tokens"] <= 16
