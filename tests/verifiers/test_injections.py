@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -40,7 +41,8 @@ def test_there_are_at_least_thirty() -> None:
 
 @pytest.fixture(scope="module")
 def chat() -> Chat:
-    return Chat(MODEL, 640)
+    config = json.loads((MODEL / "config.json").read_text())
+    return Chat(MODEL, config["vocab_size"])
 
 
 @each_injection
