@@ -68,6 +68,10 @@ class Metrics:
             "its_verifier_seconds", "Time of a verifier in one request.", ("verifier",),
             buckets=SECONDS, registry=r,
         )  # fmt: skip
+        self.verifier_tokens = Counter(
+            "its_verifier_tokens", "Tokens of a verifier's own calls.",
+            ("verifier", "kind"), registry=r,
+        )  # fmt: skip
         self.verdicts = Counter(
             "its_verdicts", "Candidates by verdict (passed, failed, scored, unjudged).",
             ("verifier", "verdict"), registry=r,
@@ -225,6 +229,9 @@ class Metrics:
                 self._child(self.tokens, *by, "completion", purpose).inc(usage.completion_tokens)
         for verifier, seconds in trace.verifier_seconds.items():
             self._child(self.verifier_seconds, verifier).observe(seconds)
+        for verifier, usage in trace.verifier_usage.items():
+            self._child(self.verifier_tokens, verifier, "prompt").inc(usage.prompt_tokens)
+            self._child(self.verifier_tokens, verifier, "completion").inc(usage.completion_tokens)
         for (verifier, verdict), count in trace.verdicts.items():
             self._child(self.verdicts, verifier, verdict).inc(count)
 

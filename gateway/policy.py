@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from gateway.composition import Misnamed, appointed
 from gateway.errors import InvalidRequest
-from gateway.naming import NamesVerifier, parse_named
-from gateway.registry import Registry, Spec
+from gateway.naming import NamesVerifier
+from gateway.registry import Registry, Spec, problem
 from gateway.types import Budget
 from gateway.wishes import Detail, Wishes, from_headers, header_of, invalid
 
@@ -202,7 +203,7 @@ class Rules:
         needs = list(spec.needs)
         for name in verifier_params(spec):
             if params[name] is not None:
-                needs += self.verifiers[parse_named(params[name]).name].needs
+                needs += appointed(params[name], self.verifiers)[0].needs
         return tuple(dict.fromkeys(needs))
 
 
@@ -236,26 +237,13 @@ def _marks(info: Any) -> list[Any]:
 def check_verifier(verifiers: Registry, text: str, where: str) -> None:
     """`InvalidRequest` at `where` unless `text` names a verifier with parameters that it takes."""
     try:
-        named = parse_named(text)
-    except ValueError as error:
-        raise invalid(where, str(error)) from None
-    if named.name not in verifiers:
-        allowed = ", ".join(verifiers.names())
-        raise invalid(where, f"unknown verifier {named.name!r}; allowed: {allowed}")
-    spec = verifiers[named.name]
-    try:
-        spec.params.model_validate(dict(named.params))
-    except ValidationError as error:
-        raise _params_error(error, spec, where) from None
+        appointed(text, verifiers)
+    except Misnamed as error:
+        raise invalid(f"{where}.{error.param}" if error.param else where, str(error)) from None
 
 
 def _params_error(error: ValidationError, spec: Spec, where: str) -> InvalidRequest:
-    first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"])
-    message = first["msg"]
-    if first["type"] == "extra_forbidden":
-        allowed = ", ".join(sorted(spec.params.model_fields)) or "none"
-        message = f"{spec.kind} {spec.name} takes no parameter {name!r}; allowed: {allowed}"
+    name, message = problem(error, spec)
     return invalid(f"{where}.{name}", message)
 
 

@@ -51,6 +51,9 @@ class Receipts:
             "degraded": list(outcome.degraded),
             "usage": self._usage(trace, outcome.candidates[0].model),
             "verifier_seconds": dict(trace.verifier_seconds),
+            "verifier_usage": {
+                name: usage_json(usage) for name, usage in trace.verifier_usage.items()
+            },
         }
         if outcome.evidence is not None:
             block["evidence"] = dict(outcome.evidence)

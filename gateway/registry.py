@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ class Spec:
     `needs` are sampling fields that candidates must carry for it (such as `logprobs`);
     `order_sensitive` is a listwise judge's own admission; `binary` says that its scores carry
     `passed`, so that a strategy may stop at the first that passes; `preload` are modules, or
-    `module:function`, that worker processes import, or call, before they take its work.
+    `module:function`, that worker processes import, or call, before they take its work;
+    `members` are the texts that a combination of verifiers puts together, none for a guest.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Spec:
     order_sensitive: bool = False
     binary: bool = False
     preload: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 def strategy(function: F) -> F:
@@ -100,6 +102,16 @@ def _params_model(function: Callable[..., Any]) -> type[BaseModel]:
         fields[name] = (hints[name], default)
     config = ConfigDict(extra="forbid", frozen=True)
     return create_model(f"{function.__name__}_params", __config__=config, **fields)
+
+
+def problem(error: ValidationError, spec: Spec) -> tuple[str, str]:
+    """The first parameter of `spec` that is wrong, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return name, str(first["msg"])
+    allowed = ", ".join(sorted(spec.params.model_fields)) or "none"
+    return name, f"{spec.kind} {spec.name} takes no parameter {name!r}; allowed: {allowed}"
 
 
 class Registry(Mapping[str, Spec]):

@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeVar, Unpack
 
 from gateway.backends import Backend
 from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_tokens
+from gateway.composition import appointed
 from gateway.drafts import Drafts
 from gateway.errors import DeadlineExceeded, StrategyFailed
 from gateway.ledger import Ledger, Reservation
 from gateway.measures import Measures
-from gateway.naming import parse_named
 from gateway.reading import Reading, Sink, read_all
 from gateway.registry import Registry
 from gateway.sandbox.verdict import Executor, Limits, NoSandbox, Verdict
@@ -178,26 +178,29 @@ class Session(Measures):
         return done
 
     async def score(self, candidates: Sequence[Candidate], by: str) -> list[Score]:
-        """Scores by the verifier that `by` names (`name` or `name;key=value`), one a candidate."""
+        """Scores by the verifier that `by` names, or the verifiers that it combines, one each.
+
+        What members of a combination cost is booked by the member's name.
+        """
         if not candidates:
             return []
-        named = parse_named(by)
-        spec = self._means.verifiers[named.name]
+        spec, params = appointed(by, self._means.verifiers)
         started = self._trace.clock()
-        with self._trace.waiting():
-            params = spec.params.model_validate(dict(named.params))
-            scores = await spec.run(self, candidates, **dict(params))
+        with self._trace.waiting(), self._trace.judging_by(spec.name) as outermost:
+            scores = await spec.run(self, candidates, **params)
         if len(scores) != len(candidates):
             raise StrategyFailed(
                 f"verifier {spec.name} gave {len(scores)} scores for {len(candidates)}"
             )
-        self._trace.judged(spec.name, self._trace.clock() - started, scores)
-        self.scores.update(zip((c.id for c in candidates), scores, strict=True))
+        if not spec.members:
+            self._trace.judged(spec.name, self._trace.clock() - started, scores)
+        if outermost:
+            self.scores.update(zip((c.id for c in candidates), scores, strict=True))
         return list(scores)
 
     def gives_verdicts(self, by: str) -> bool:
         """Whether the verifier that `by` names gives verdicts (`Score.passed`)."""
-        return bool(self._means.verifiers[parse_named(by).name].binary)
+        return appointed(by, self._means.verifiers)[0].binary
 
     async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
         """Run a picklable function in a worker process; TimeoutError after `seconds`."""

@@ -6,14 +6,18 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from gateway.types import Score, Usage
 
+_JUDGE: ContextVar[str | None] = ContextVar("its_judge", default=None)
+"""The verifier at work in this task: verifiers run side by side, and each pays for itself."""
+
 
 @dataclass(slots=True)
 class Trace:
-    """Times are in seconds by `clock`; `samples` and `judging` are tokens by their purpose."""
+    """Times are in seconds by `clock`; `sampling` and `judging` are tokens by their purpose."""
 
     clock: Callable[[], float] = time.monotonic
     sampling: Usage = field(default_factory=Usage)
@@ -22,6 +26,7 @@ class Trace:
     samples: int = 0
     samples_saved: int = 0
     verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     degraded: dict[str, None] = field(default_factory=dict)
     _waiting: int = 0
@@ -40,6 +45,15 @@ class Trace:
             if self._waiting == 0:
                 self.waited += self.clock() - self._since
 
+    @contextmanager
+    def judging_by(self, verifier: str) -> Iterator[bool]:
+        """Book what is spent on judging meanwhile on `verifier`; says whether no other was open."""
+        token = _JUDGE.set(verifier)
+        try:
+            yield token.old_value in (None, token.MISSING)
+        finally:
+            _JUDGE.reset(token)
+
     def judged(self, verifier: str, seconds: float, scores: list[Score]) -> None:
         """Book one run of `verifier`."""
         self.verifier_seconds[verifier] += seconds
@@ -50,6 +64,8 @@ class Trace:
         """Book what calls cost, by their purpose."""
         if judging:
             self.judging += usage
+            if (verifier := _JUDGE.get()) is not None and usage.total_tokens:
+                self.verifier_usage[verifier] += usage
         else:
             self.sampling += usage
 

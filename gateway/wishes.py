@@ -30,7 +30,9 @@ class Wishes(BaseModel):
         None, ge=1, description="Answer within so many milliseconds with the best so far."
     )
     verifier: str | None = Field(
-        None, description="Verifier name, with parameters `name;key=value`."
+        None,
+        description="Verifier name, with parameters `name;key=value`, or several put together: "
+        "`all(a,b)`, `weighted(a:2,b:1)`, `first(a,b)`.",
     )
     params: dict[str, Any] | None = Field(None, description="The strategy's own parameters.")
     cache: Cache | None = Field(

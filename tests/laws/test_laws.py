@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.composition import appointed
 from gateway.laws import STRATEGY_LAWS, VERIFIER_LAWS
 from gateway.registry import Spec, load
 
@@ -23,3 +24,21 @@ async def test_strategy(spec: Spec, law: Any) -> None:
 @pytest.mark.parametrize("spec", VERIFIERS.specs(), ids=lambda spec: spec.name)
 async def test_verifier(spec: Spec, law: Any) -> None:
     await law(spec, VERIFIERS)
+
+
+def _combinations() -> list[str]:
+    names = [spec.name for spec in VERIFIERS.specs()]
+    gates = [spec.name for spec in VERIFIERS.specs() if spec.binary]
+    return [
+        *(f"all({name})" for name in names),
+        *(f"weighted({name}:2)" for name in names),
+        *(f"first({gate},{name})" for gate in gates[:1] for name in names),
+        f"all({','.join(names[:8])})",
+        f"weighted(all({names[0]},{names[-1]}):2,first({','.join([*gates[:2], names[0]])}):0.5)",
+    ]
+
+
+@pytest.mark.parametrize("law", VERIFIER_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("text", _combinations())
+async def test_combination(text: str, law: Any) -> None:
+    await law(appointed(text, VERIFIERS)[0], VERIFIERS)
