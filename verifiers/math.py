@@ -41,7 +41,7 @@ async def math(
     if session.request.reference is None:
         return [_working(candidate) for candidate in candidates]
     reference = answers.extract(session.request.reference) or session.request.reference.strip()
-    found = [_answer(candidate) for candidate in candidates]
+    found = [_answer(candidate, reference) for candidate in candidates]
     distinct = sorted({answer for answer in found if answer})
     verdicts = await asyncio.gather(
         *(_equal(session, reference, answer, seconds) for answer in distinct)
@@ -50,8 +50,8 @@ async def math(
     return [_verdict(answer, known.get(answer or "")) for answer in found]
 
 
-def _answer(candidate: Candidate) -> str | None:
-    marked = answers.extract(candidate.text)
+def _answer(candidate: Candidate, reference: str) -> str | None:
+    marked = answers.extract(candidate.text, reference)
     plain = candidate.text.strip()
     short = len(plain) <= MAX_PLAIN and "\n" not in plain and candidate.finish_reason != "length"
     return marked or (plain if short else None) or None

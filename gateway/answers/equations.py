@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gateway.answers.arithmetic import Token
+from gateway.answers.habits import plain_text
 from gateway.answers.sides import Side, beginning, ending
 from gateway.answers.tokens import lines, tokenize
 
@@ -42,7 +43,7 @@ def equations(text: str) -> list[Equation]:
     the correct rounding of the left, at the decimals it shows, holds. Sides with variables or
     functions are no arithmetic and give no equation.
     """
-    text = text[-MAX_TEXT:]
+    text = plain_text(text[-MAX_TEXT:])
     calculated = "\n".join(_CALCULATOR.findall(text))
     shown = lines(f"{calculated}\n{_CALCULATOR.sub(' ', text)}")
     found: dict[str, Equation] = {}

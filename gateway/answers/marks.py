@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from fractions import Fraction
 
+from gateway.answers.habits import from_commas, respelt
+from gateway.answers.locales import (
+    ANSWER_WORDS,
+    COMMA,
+    FILLERS,
+    LINKS,
+    SIGNS,
+    TAILS,
+    UNSPACED,
+    Words,
+    all_words,
+)
+from gateway.answers.numerals import GROUP_SPACES
 from gateway.answers.quantities import INTEGER, quantity
+from gateway.answers.scripts import MARKS
 
 TAIL = 4_000
 """Characters at the end of a text that are looked at: answers come last."""
@@ -14,83 +29,105 @@ MAX_LINE = 600
 MAX_MARKS = 16
 """Marks of one kind that are read, the last ones."""
 
-ANSWER_WORDS: Mapping[str, tuple[str, ...]] = {
-    "en": ("final answer", "answer"),
-    "de": ("antwort",),
-    "es": ("respuesta",),
-    "fr": ("réponse",),
-    "ja": ("答え",),
-    "ru": ("ответ",),
-    "zh": ("答案",),
-}
-"""What introduces an answer, by language; longer words first."""
-LINKS: Mapping[str, tuple[str, ...]] = {
-    "en": ("is",),
-    "de": ("ist", "lautet"),
-    "es": ("es",),
-    "fr": ("est",),
-    "ja": ("は",),
-    "zh": ("是", "为"),
-}
-"""What may stand between the word and the answer instead of a colon, by language."""
 NOT_ANSWERS = (
     "not", "correct", "incorrect", "wrong", "consistent", "given", "obtained", "found", "based",
 )  # fmt: skip
 """First words of a sentence about the answer, which does not state it."""
-FILLERS = re.compile(
-    r"(?:(?:therefore|thus|hence|indeed|simply|just|option|choice)\b[,:]?[ ]*){1,3}", re.I
-)
 
 
-def _alternatives(table: Mapping[str, tuple[str, ...]]) -> str:
-    words = {word for words in table.values() for word in words}
+def _alternatives(table: Words, *, spaced: bool) -> str:
+    words = {word for lang, ws in table.items() for word in ws if spaced is (lang not in UNSPACED)}
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
 
 
+def _either(table: Words) -> str:
+    """A word of the table; one of a script with spaces ends where it ends."""
+    spaced, unspaced = (_alternatives(table, spaced=spaced) for spaced in (True, False))
+    return rf"(?:(?:{spaced})(?![^\W_]|[{MARKS}])|{unspaced})"
+
+
+_LANGUAGES = {word: lang for lang, words in ANSWER_WORDS.items() for word in words}
+_SOUGHT = sorted(
+    word
+    for word, lang in _LANGUAGES.items()
+    # "final answer" is found by its "answer".
+    if not any(
+        word.endswith(f"{'' if lang in UNSPACED else ' '}{w}") for w in _LANGUAGES if w != word
+    )
+)
+_SOUGHT_IN_ASCII = [word for word in _SOUGHT if word.isascii()]
 _PHRASE = re.compile(
-    rf"(?<![^\W_])(?:{_alternatives(ANSWER_WORDS)})[*_ \t]{{0,4}}"
-    rf"(?P<link>[:：=]|(?:[ ]to[ ][^.:\n]{{1,80}}?[ ])?(?:{_alternatives(LINKS)})(?!\w)[ ]?:?"
-    r"|(?=\n))",
+    rf"(?P<word>(?<![^\W_])(?:{_alternatives(ANSWER_WORDS, spaced=True)})"
+    rf"|{_alternatives(ANSWER_WORDS, spaced=False)})[*_ \t]{{0,4}}"
+    rf"(?:(?P<link>[:：=]|(?:[ ]to[ ][^.:\n]{{1,80}}?[ ])?{_either(LINKS)}[ ]?[:：]?)"
+    rf"|(?=\n)|[—–-][ ]|(?=[-−(]?[{SIGNS}]?\d))",
     re.IGNORECASE,
 )
+_FILLERS = re.compile(rf"(?:{_either(FILLERS)}[,:]?[ ]*){{1,3}}", re.IGNORECASE)
+_TAIL = re.compile(rf"[ ]?(?:{'|'.join(sorted(all_words(TAILS), key=len, reverse=True))})\Z")
+_CLOSING = re.compile(r"(?<=[^*\s])\*\*(?![*\d(])")
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{|\\[\\{}]|[{}]")
 _HASHES = re.compile(r"^[ \t]{0,3}####[ \t]{1,4}(\S[^\n]{0,200})", re.MULTILINE)
 _SHORT = re.compile(r"A:[ \t]{0,4}(\S.{0,200})")
 _LETTER = re.compile(r"[*_]{0,3}\(([A-Za-z])\)[*_]{0,3}\.?")
 _CHOICE = re.compile(r"[*_]{0,3}(?:\(([A-Za-z])\)|([A-J])(?:\)|\.(?![ ]?[A-Z]\.)|[*_]*$))(?=\W|$)")
-_STOP = re.compile(r"(?<=[\w)\]}$%*!?])\.(?=[\s*]|$)|[!?](?=\s)|。")
+_STOP = re.compile(
+    rf"(?<=[\w)\]}}$%*!?{MARKS}])\.(?=[\s*]|$)|[!?](?=\s)|[。।॥！？]|(?<=[^\W\d_])．"
+)
 _REASON = re.compile(
-    r",?[ ](?:because|since|which|so|as|where|when|if|for)[ ]|[;—]|,[ ](?=[A-Za-z])"
+    r",?[ ](?:because|since|which|so|as|where|when|if|for)[ ]|[;—]|,[ ](?=[^\W\d_])|[，、](?!\d)"
 )
 _ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "st", "prof", "vs", "jr", "no", "mt"})
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?:[$€£][ ]?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?%?"
+    r"(?<![\d._A-Za-z\u00c0-\u052f])[-+−]?(?:[$€£¥₹৳฿][ ]?)?"
+    rf"(?:\d{{1,3}}(?:[{GROUP_SPACES}'’]\d{{3}})+(?!\d)|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)"
+    r"(?:[.,]\d+)*(?:/\d+)?[%％]?"
 )
 
 
-def extract(text: str) -> str | None:
+def extract(text: str, reference: str | None = None) -> str | None:
     """The final answer that `text` marks, or None; only the last 4,000 characters count.
 
-    Marks are `\\boxed{x}`, `#### x`, `Answer: x`, `the answer is x`, a last line `(B)` or `A: x`,
-    a JSON object's field `answer`, and a text that is a number or a letter and nothing else. The
-    last mark wins, but one that is followed by prose gives way to any that states a bare answer.
+    Marks are `\\boxed{x}`, `#### x`, `Answer: x`, `the answer is x` in eleven languages, a last
+    line `(B)` or `A: x`, a JSON object's field `answer`, and a text that is a number or a letter
+    and nothing else. The last mark wins, but one that is followed by prose gives way to any that
+    states a bare answer. A number comes back as English writes its decimals; `habits`
+    says how that is decided, and what part a `reference` has in it.
     """
     if INTEGER.fullmatch(text):
         return text
+    marked = _marked(text)
+    if marked is None:
+        return None
+    answer, language = marked
+    return respelt(answer, text[-TAIL:], language, _value(reference))
+
+
+def _value(reference: str | None) -> Fraction | None:
+    found = quantity(reference) if reference else None
+    return found.value if found else None
+
+
+def _marked(text: str) -> tuple[str, str | None] | None:
+    """The answer as it stands there, and the language of the word that marks it."""
     whole = text[:MAX_LINE].strip() if len(text) <= MAX_LINE else ""
     if whole and whole[0] in "0123456789$-" and _is_number(whole):
-        return _clean(whole)
+        return _clean(whole), None
     if len(text) <= TAIL and text.rstrip().endswith("}") and (field := _field(text)) is not None:
-        return field
+        return field, None
     tail = text[-TAIL:]
-    exact = [*_boxed(tail), *_hashes(tail)]
-    prose: list[tuple[int, str]] = []
-    for place, answer in _phrases(tail):
-        (exact if _is_bare(answer) else prose).append((place, answer))
+    exact: list[tuple[int, str, str | None]] = [
+        (place, answer, None) for place, answer in (*_boxed(tail), *_hashes(tail))
+    ]
+    prose: list[tuple[int, str, str | None]] = []
+    for phrase in _phrases(tail):
+        (exact if _is_bare(phrase[1], phrase[2]) else prose).append(phrase)
     for found in (exact, prose):
         if found:
-            return max(found)[1]
-    return _last_line(tail) or (_alone(whole) if whole else None)
+            _, answer, language = max(found, key=lambda mark: mark[0])
+            return answer, language
+    last = _last_line(tail) or (_alone(whole) if whole else None)
+    return None if last is None else (last, None)
 
 
 def _field(text: str) -> str | None:
@@ -101,7 +138,7 @@ def _field(text: str) -> str | None:
         return None
     if not isinstance(value, dict):
         return None
-    words = {word for words in ANSWER_WORDS.values() for word in words}
+    words = all_words(ANSWER_WORDS)
     found = [v for name, v in value.items() if name.casefold().replace("_", " ") in words]
     plain = [v for v in found if isinstance(v, int | float | str) and not isinstance(v, bool)]
     return str(plain[-1]).strip() or None if plain else None
@@ -109,8 +146,9 @@ def _field(text: str) -> str | None:
 
 def last_number(text: str) -> str | None:
     """The last number in the end of `text`, marked or not; None where there is none."""
-    numbers = _NUMBER.findall(text[-TAIL:])
-    return numbers[-1] if numbers else None
+    tail = text[-TAIL:]
+    numbers = _NUMBER.findall(tail)
+    return respelt(numbers[-1], tail, None, None) if numbers else None
 
 
 def _boxed(tail: str) -> Iterator[tuple[int, str]]:
@@ -137,21 +175,53 @@ def _hashes(tail: str) -> Iterator[tuple[int, str]]:
             yield match.start(), content
 
 
-def _phrases(tail: str) -> Iterator[tuple[int, str]]:
-    for match in list(_PHRASE.finditer(tail))[-MAX_MARKS:]:
-        rest = tail[match.end() : match.end() + MAX_LINE].lstrip(" \t\r\n*_:`")
-        content = _statement(FILLERS.sub("", rest, count=1) if FILLERS.match(rest) else rest)
+def _phrases(tail: str) -> Iterator[tuple[int, str, str | None]]:
+    for place in _places(tail):
+        match = _PHRASE.match(tail, place)
+        if match is None:
+            continue
+        rest = tail[match.end() : match.end() + MAX_LINE].lstrip(" \t\r\n*_:：、，,`")
+        language = _LANGUAGES[match["word"].casefold()]
+        if (filler := _FILLERS.match(rest)) is not None:
+            rest = rest[filler.end() :].lstrip(" *_")
+        content = _statement(rest, language)
         first = content.split(None, 1)[0].casefold().strip(".,") if content else ""
-        if content and first not in NOT_ANSWERS and (match["link"] or _is_bare(content)):
-            yield match.start(), content
+        if content and first not in NOT_ANSWERS and (match["link"] or _is_bare(content, language)):
+            yield match.start(), content, language
 
 
-def _statement(rest: str) -> str:
+def _places(tail: str) -> list[int]:
+    """Where the last answer words begin; looking for each word is faster than for all at once."""
+    # The only letter that becomes two in lower case would shift all places behind it.
+    lowered = tail.replace("İ", "I").lower()
+    places: set[int] = set()
+    for word in _SOUGHT_IN_ASCII if tail.isascii() else _SOUGHT:
+        place = len(lowered)
+        for _ in range(MAX_MARKS):
+            place = lowered.rfind(word, 0, place)
+            if place < 0:
+                break
+            places.add(place)
+    return sorted(places)[-MAX_MARKS:]
+
+
+def _noun_last(content: str) -> str:
+    """Swahili `mayai 18` as `18 mayai`, which is read as a number with its unit."""
+    words = content.replace("**", "").split()
+    if 2 <= len(words) <= 4 and words[-1][-1].isdecimal() and quantity(content) is None:
+        turned = f"{words[-1]} {' '.join(words[:-1])}"
+        return turned if quantity(turned) is not None else content
+    return content
+
+
+def _statement(rest: str, language: str) -> str:
     """The answer at the beginning of `rest`: a display, a choice's letter, or a sentence."""
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if rest.startswith(opening) and (end := rest.find(closing, 2)) > 0:
             return _clean(rest[2:end])
     line = rest.split("\n", 1)[0]
+    if line.count("**") % 2:  # the end of a bold number, whose beginning has been read over
+        line = _CLOSING.sub("", line, count=1)
     if choice := _CHOICE.match(line):
         return choice[1] or choice[2]
     for stop in _STOP.finditer(line):
@@ -159,8 +229,9 @@ def _statement(rest: str) -> str:
         if before and before[-1].casefold() not in _ABBREVIATIONS:
             line = line[: stop.start()]
             break
-    head = _REASON.split(line, maxsplit=1)[0]
-    return _clean(head if quantity(head) is not None else line)
+    head = _clean(_REASON.split(line, maxsplit=1)[0])
+    head = _noun_last(head) if language == "sw" else head
+    return head if _is_quantity(head, language) else _clean(line)
 
 
 def _clean(content: str) -> str:
@@ -169,11 +240,17 @@ def _clean(content: str) -> str:
         inner = content[len(opening) : -len(closing)]
         if content.startswith(opening) and content.endswith(closing) and opening not in inner:
             content = inner.strip()
-    return content[:-1].rstrip() if content.endswith(".") else content
+    content = content[:-1].rstrip() if content.endswith((".", "。", "।")) else content
+    bare = _TAIL.sub("", content) if not content.isascii() else content
+    return bare or content
 
 
-def _is_bare(answer: str) -> bool:
-    return len(answer) == 1 or quantity(answer) is not None
+def _is_bare(answer: str, language: str | None) -> bool:
+    return len(answer) == 1 or _is_quantity(answer, language)
+
+
+def _is_quantity(answer: str, language: str | None) -> bool:
+    return quantity(from_commas(answer) if language in COMMA else answer) is not None
 
 
 def _last_line(tail: str) -> str | None:

@@ -6,22 +6,36 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from gateway.answers.locales import (
+    COUNTERS,
+    CURRENCY_BEFORE,
+    DOLLARS,
+    MAGNITUDES,
+    MINUS,
+    PERCENT,
+    PERCENT_BEFORE,
+    SIGNS,
+    all_words,
+)
+from gateway.answers.numerals import ascii_digits, from_chinese, ungrouped
+from gateway.answers.scripts import LETTER
+
 MAX_ANSWER = 2_000
 """Characters; a longer answer is compared as text."""
 MAX_DIGITS = 300
 
-NEUTRAL_UNITS = frozenset({"", "$", "dollar", "dollars", "usd", "us dollars", "degree", "degrees"})
+NEUTRAL_UNITS = frozenset({"", "degree", "degrees"}) | all_words(DOLLARS, COUNTERS)
 """Units that say nothing which the question does not say: dropped from a key."""
 LETTER_UNITS = frozenset("mgslh")
 """Letters that are units where a space stands before them."""
-MAGNITUDES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-SAME_UNIT = {"percent": "%", "per cent": "%", "¢": "cents", "cent": "cents"}
+SAME_UNIT = {"¢": "cents", "cent": "cents"} | dict.fromkeys(all_words(PERCENT), "%")
 NOT_UNITS = frozenset(
     {
         "or", "and", "to", "of", "in", "not", "no", "than", "more", "less", "fewer", "over", "is",
         "plus", "minus", "times", "divided", "by", "point", "half", "mod", "squared", "cubed", "if",
         "below", "above", "negative", "am", "pm", "pi", "sqrt", "root", "sin", "cos", "tan", "log",
         "ln", "exp", "theta", "alpha", "beta", "infinity", "are", "remainder", "factorial",
+        "oder", "und", "nicht", "ou", "et", "pas", "или", "и", "не", "au", "si",
     }
 )  # fmt: skip
 """Words after a number that make something else of it."""
@@ -32,7 +46,8 @@ INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SPELLINGS = str.maketrans(
     {
         "−": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "＋": "+", "⁄": "/", "∕": "/",
-        "％": "%", "＄": "$", "，": ",", "．": ".", "（": "(", "）": ")", "＝": "=",
+        "％": "%", "٪": "%", "＄": "$", "￥": "¥", "，": ",", "．": ".",
+        "٫": ".", "٬": ",", "（": "(", "）": ")", "＝": "=",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "’": "'", "‘": "'", "“": '"', "”": '"',
         "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4",
         "⁰": "^0", "¹": "^1", "²": "^2", "³": "^3", "⁴": "^4",
@@ -55,12 +70,26 @@ _FRAC = re.compile(
     r"\s*(?:\{\s*(?P<b>[-+]?[\d.,]+)\s*\}|(?P<b1>\d))"
 )
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d*)?|\.\d+"
+_WORDS = rf"{LETTER}+(?:[-' ]{LETTER}+){{0,3}}"
 _NUMBER = re.compile(
-    rf"(?P<cur>[$€£¥]?)\s*(?P<sign>[-+]?)\s*(?P<cur2>[$€£¥]?)\s*(?P<num>{_DIGITS})"
+    rf"(?P<cur>[{SIGNS}]?)\s*(?P<sign>[-+]?)\s*(?P<cur2>[{SIGNS}]?)\s*(?P<num>{_DIGITS})"
     rf"(?:\s*/\s*(?P<den>-?(?:{_DIGITS}))|[ ]+(?P<mixa>\d+)\s*/\s*(?P<mixb>\d+))?"
     r"(?:[eE](?P<e>[-+]?\d{1,2})|\s*(?:\\times|\\cdot|×|\*|x)\s*10\s*\^\s*\{?(?P<p>-?\d{1,2})\}?)?"
-    r"\s*(?P<unit>%|¢|[€£¥]|[^\W\d_]+(?:[ ][^\W\d_]+){0,3}(?:\s*[/^]\s*[^\W\d_]*\d?)?)?"
+    rf"\s*(?P<unit>%|¢|US\$|[{SIGNS}](?:US)?|{_WORDS}(?:\s*[/^]\s*{LETTER}*\d?)?)?"
 )
+CYRILLIC = "\u0400"
+_BOLD = re.compile(r"\*\*([^*]{1,80})\*\*")
+_DISPLAYED = re.compile(r"\$([\d.,' ]{1,40})\$")
+_BEFORE = {
+    **dict.fromkeys(all_words(PERCENT_BEFORE), "%"),
+    **{word: word for word in all_words(CURRENCY_BEFORE)},
+    **dict.fromkeys(("us$", "usd", "dola"), "$"),
+    **dict.fromkeys(all_words(MINUS), "-"),
+}
+_LEADING = re.compile(
+    "(?:" + "|".join(re.escape(word) for word in sorted(_BEFORE, key=len, reverse=True))
+    + r")\.?\s*(?=[-\d])", re.IGNORECASE,
+)  # fmt: skip
 _DEFINED = re.compile(r"[^\W\d_](?:_\{?\w{1,5}\}?)?(?:\([^()=,]{0,20}\))?|[-+*/×÷().\d\s$]+")
 
 
@@ -87,16 +116,39 @@ def quantity(answer: str) -> Quantity | None:
 def plain_form(answer: str) -> str:
     """`answer` without the wrapping and TeX's layout, which say nothing about its value."""
     text = answer.translate(_SPELLINGS)
-    if not text.isascii():
-        text = "".join(str(int(c)) if c.isdecimal() else c for c in text)
+    text = ascii_digits(text)
     if "\\" in text or "{,}" in text:
         for pattern, replacement in _TEX:
             text = pattern.sub(replacement, text)
-    text = _peel(text)
+    text = _numeral(_peel(text))
     left, equals, right = text.partition("=")
     right = right.strip()
     named = equals and "=" not in right and _DEFINED.fullmatch(left.strip())
     return right if named and _parsed(right) is not None else text
+
+
+def _numeral(text: str) -> str:
+    """A number's dress of other languages taken off; other text as it is."""
+    if "**" in text:
+        text = _BOLD.sub(r"\1", text)
+    if text.count("$") == 2:
+        text = _DISPLAYED.sub(r"\1", text)
+    if not text.isascii():
+        percent = text.startswith("百分之")
+        if text[0] in SIGNS:
+            text = text[0] + from_chinese(text[1:].lstrip())
+        for word in (*MINUS["zh"], *MINUS["ja"], "百分之"):
+            if text.startswith(word):
+                read = from_chinese(text[len(word) :].lstrip())
+                text = f"{read}%" if percent else f"-{read}"
+                break
+        else:
+            text = from_chinese(text)
+    if (before := _LEADING.match(text)) is not None:
+        meaning = _BEFORE[before[0].rstrip(" .").casefold()]
+        rest = text[before.end() :]
+        text = f"-{rest}" if meaning == "-" else f"{rest} {meaning}"
+    return ungrouped(text)
 
 
 def _peel(text: str) -> str:
@@ -104,7 +156,7 @@ def _peel(text: str) -> str:
     for _ in range(4):
         before = text
         text = text.strip().strip("*`_").strip()
-        if len(text) > 1 and text.endswith((".", "。")) and not text.endswith(".."):
+        if len(text) > 1 and text.endswith((".", "。", "।", "．")) and not text.endswith(".."):
             text = text[:-1].rstrip()
         for opening, closing in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")):
             inner = text[len(opening) : -len(closing)]
@@ -140,7 +192,9 @@ def _spelled_out(plain: str, frac: re.Match[str]) -> str:
 
 
 def _glued_variable(match: re.Match[str], unit: str) -> bool:
-    """`2x` and `2 x` are products, not two of a unit named x."""
+    """`2x` and `2 x` are products, not two of a unit named x; variables are Latin or Greek."""
+    if unit[0] >= CYRILLIC:
+        return False
     if len(unit) == 1:
         return unit not in LETTER_UNITS or match.start("unit") == match.end("num")
     return match.start("unit") == match.end("num") and len(unit) > 3
@@ -166,9 +220,10 @@ def _fraction(digits: str) -> Fraction:
 
 def _with_unit(value: Fraction, unit: str) -> Quantity | None:
     words = unit.split()
-    if words and words[0] in MAGNITUDES:
-        value *= 10 ** MAGNITUDES[words[0]]
-        words = words[1:]
+    for _ in range(2):  # "3 lakh crore"
+        if words and words[0] in MAGNITUDES:
+            value *= 10 ** MAGNITUDES[words[0]]
+            words = words[1:]
     if NOT_UNITS.intersection(words):
         return None
     unit = " ".join(words)

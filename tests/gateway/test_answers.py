@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -210,8 +211,10 @@ PIECES = ["\\boxed{", "{", "(", "1", "9**", "1 ", "=", "=\n", "1=", "1+1=", "<<1
 @pytest.mark.parametrize("piece", PIECES)
 def test_long_hostile_texts_are_read_in_bounded_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    readers = [answers.extract, answers.canonical, answers.equations, answers.last_number,
-               answers.looks_mathematical, answers.json_key]  # fmt: skip
+    readers: list[Callable[[str], object]] = [
+        answers.extract, answers.canonical, answers.equations, answers.last_number,
+        answers.looks_mathematical, answers.json_key,
+    ]  # fmt: skip
     for reader in readers:
         began = time.thread_time()
         reader(text)
