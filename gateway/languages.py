@@ -1,0 +1,118 @@
+"""Which language a text is in, as ISO 639-1 codes; pure but for the model, which is read once.
+
+The detector is py3langid, a naive Bayes model over byte n-grams of 140 languages; it loads in a
+second and takes 120 MB, and so belongs into a worker: `session.compute(languages.are_in, …)`.
+Unsure is None and never a guess: numbers, code, JSON, single names, two languages in one text, and
+mostly text in the letters of another script, give None.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from gateway.answers import json_key
+
+MAX_TEXT = 3_000
+"""Characters at the beginning of a text that are read."""
+LEAST = 0.3
+"""The least probability, over all languages, of a language that is named."""
+CERTAIN = 0.8
+"""The least probability of another language at which a text is not in the one asked for."""
+DOMINANT = 0.75
+"""The least share of the letters in one script."""
+LONG = 80
+"""Letters from which on both halves of a text must not be in two languages."""
+FEWEST = 3
+"""Letters."""
+
+KIN: Mapping[str, str] = {
+    "wuu": "zh", "yue": "zh", "an": "es", "ext": "es", "wa": "fr", "pcm": "en",
+}  # fmt: skip
+"""Varieties that the model tells apart and short texts do not, and what they count as."""
+
+_LEFT_OUT = re.compile(
+    r"`[^`\n]{0,300}`|\$[^$\n]{1,300}\$|\\[A-Za-z]{1,40}|https?://\S{1,300}|\S{1,60}@\S{1,60}"
+)
+_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
+
+
+def warm_up() -> None:
+    """Read the model."""
+    _model()
+
+
+def detect(text: str) -> str | None:
+    """The language of `text` as an ISO 639 code, or None where that is not sure."""
+    prose = _prose(text)
+    guess = _guess(prose) if prose else None
+    return guess[0] if guess and guess[1] >= LEAST else None
+
+
+def is_in(text: str, language: str) -> bool | None:
+    """Whether `text` is in `language`; False only where it surely is in another; None: unsure."""
+    prose = _prose(text)
+    guess = _guess(prose) if prose else None
+    if guess is None or guess[1] < LEAST:
+        return None
+    if guess[0] == language:
+        return True
+    return False if guess[1] >= CERTAIN else None
+
+
+def are_in(texts: Sequence[str], question: str, language: str | None) -> list[bool | None]:
+    """`is_in` for each of `texts`, for `language`, or else for the one of the `question`."""
+    wanted = language or detect(question)
+    return [None if wanted is None else is_in(text, wanted) for text in texts]
+
+
+def _prose(text: str) -> str | None:
+    """What people would read aloud, on one line; None where it is little, or of mixed scripts."""
+    text = text[:MAX_TEXT]
+    if text.lstrip()[:1] in ("{", "[") and json_key(text) is not None:
+        return None
+    prose = " ".join(_LEFT_OUT.sub(" ", " ".join(text.split("```")[::2])).split())
+    scripts = Counter(_script(char) for char in prose if char.isalpha())
+    letters = scripts.total()
+    if letters < FEWEST or scripts.most_common(1)[0][1] < DOMINANT * letters:
+        return None
+    return prose
+
+
+@cache
+def _script(char: str) -> str:
+    name = unicodedata.name(char, "").split(" ", 1)[0]
+    return "CJK" if name in _JAPANESE else name
+
+
+def _guess(prose: str) -> tuple[str, float] | None:
+    whole = _likeliest(prose)
+    letters = sum(map(str.isalpha, prose))
+    if letters >= LONG:
+        middle = prose.find(" ", len(prose) // 2)
+        cut = middle if middle > 0 else len(prose) // 2
+        halves = [_likeliest(prose[:cut]), _likeliest(prose[cut:])]
+        others = {name for name, probability in halves if probability >= CERTAIN}
+        if len(others) > 1:
+            return None
+    return whole
+
+
+def _likeliest(prose: str) -> tuple[str, float]:
+    masses: Counter[str] = Counter()
+    for name, probability in _model().rank(prose):
+        masses[KIN.get(name, name)] += probability
+    name, mass = masses.most_common(1)[0]
+    return name, float(mass)
+
+
+@cache
+def _model() -> Any:
+    # Imported here because only a worker needs it.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
