@@ -10,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 
 from gateway.run import Answer
+from gateway.sandbox.verdict import HOW
 from gateway.trace import Trace
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -155,6 +156,8 @@ class Metrics:
             "unavailable).",
             ("how",), registry=r,
         )  # fmt: skip
+        for how in (*HOW, "cancelled", "unavailable"):
+            self.sandbox_runs.labels(how)  # so that a rate is 0, and not nothing, before the first
         self.sandbox_seconds = Histogram(
             "its_sandbox_seconds", "Time of a run, without waiting for a place.", buckets=SECONDS,
             registry=r,
