@@ -175,8 +175,13 @@ def _seconds(text: str | None) -> float | None:
         return None
 
 
-async def model_of(session: aiohttp.ClientSession, base: str, wanted: str | None) -> str:
-    """The model to ask: `wanted`, or the server's only one; `Fatal` where nobody answers."""
+async def model_of(
+    session: aiohttp.ClientSession, base: str, wanted: str | None, usual: str | None = None
+) -> str:
+    """The model to ask: `wanted`, or `usual` where it is served, or the only one that is.
+
+    `Fatal` where nobody answers or there are several.
+    """
     try:
         async with session.get(f"{base}/models") as response:
             raw = await response.read()
@@ -190,6 +195,8 @@ async def model_of(session: aiohttp.ClientSession, base: str, wanted: str | None
     names = [str(each["id"]) for each in listed if "@" not in str(each["id"])]
     if wanted is not None:
         return wanted
+    if usual in names:
+        return str(usual)
     if len(names) != 1:
         raise Fatal(f"{base} serves {', '.join(names) or 'no model that it lists'}: say --model")
     return names[0]

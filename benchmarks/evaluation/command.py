@@ -31,6 +31,9 @@ from benchmarks.evaluation.summary import Statistics
 EMBEDDED = "embedded"
 """Stands in the manifest for the address of a gateway that was started for the run."""
 
+EMBEDDED_MODEL = "its-demo"
+"""Whom a gateway that is started here is asked for: it serves the demo's reward models as well."""
+
 WRONG = (sources.BadProblems, policies.BadPolicy, journal.BadRun)
 
 
@@ -188,7 +191,8 @@ async def _carry_out(
     async with aiohttp.ClientSession(
         headers=headers, timeout=timeout, connector=connector
     ) as session:
-        model = await model_of(session, f"{base}/v1", options.model)
+        usual = EMBEDDED_MODEL if options.url is None else None
+        model = await model_of(session, f"{base}/v1", options.model, usual)
         asking = Asking(
             model=model,
             seed=options.seed,

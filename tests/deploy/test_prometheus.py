@@ -165,6 +165,8 @@ async def _traffic(gateway: Served) -> None:
     messages: Any = user("2 + 2?")
     await ask(model="fake@verified-16", messages=messages)
     await ask(model="fake@agreement-4", messages=messages, temperature=0)  # degraded: greedy
+    asking = {"its": {"strategy": "best_of_n", "budget": 2, "verifier": "self_evaluation"}}
+    await ask(model="fake", messages=messages, extra_body=asking)
     async for _ in await ask(model="fake", messages=messages, stream=True):
         pass
 
