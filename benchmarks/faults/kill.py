@@ -80,8 +80,10 @@ async def _kill(replicas: Sequence[Server], options: argparse.Namespace) -> None
         victim = replicas[number % len(replicas) if options.rotate else 0]
         enough = asyncio.create_task(asyncio.sleep(options.every))
         victim.kill()
-        await asyncio.sleep(options.down)
-        victim.start()
+        try:
+            await asyncio.sleep(options.down)
+        finally:
+            victim.start()  # also where the load ended meanwhile: its page is to be read
         await victim.ready(options.ready, options.patience)
         await enough
 
