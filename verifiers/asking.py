@@ -67,6 +67,31 @@ def settled(
         session.degrade(verifier)
 
 
+async def scored(
+    session: Session,
+    ask: Callable[[Item], Awaitable[Score]],
+    items: Sequence[Item | None],
+    *,
+    verifier: str,
+    empty: str,
+    role: str | None = None,
+    first_alone: bool = False,
+) -> list[Score]:
+    """The score that `ask` gives to each item, in order; equal items are asked about once.
+
+    NaN where it failed (`settled` says what is raised), and for `None`, for the reason `empty`.
+    With `first_alone`, the others are asked about once the first was.
+    """
+    # Sorted, so that the calls do not depend on the candidates' order.
+    distinct = sorted({item for item in items if item is not None}, key=repr)
+    lead = int(first_alone)
+    told = [*await each(ask, distinct[:lead]), *await each(ask, distinct[lead:])]
+    settled(session, told, verifier=verifier, role=role)
+    known = dict(zip(distinct, told, strict=True))
+    found = [unjudged(empty) if item is None else known[item] for item in items]
+    return [unjudged(score) if isinstance(score, GatewayError) else score for score in found]
+
+
 def _is_of_the_model(error: GatewayError) -> bool:
     """Whether it says of the model, not of a candidate, that it cannot be asked this."""
     missing = isinstance(error, UpstreamRejected) and error.status == 404

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway import Candidate, GatewayError, Message, Score, Session, verifier
+from gateway import Candidate, Message, Score, Session, verifier
 from verifiers import quoting, rewards, steps
-from verifiers.asking import each, settled, unconfigured, unjudged
+from verifiers.asking import scored, unconfigured
 
 ROLE = "process_reward"
 
@@ -73,13 +73,14 @@ async def process_reward(
         return Score(rewards.AGGREGATES[aggregate](values), steps=values)
 
     texts = [_text(candidate, marker) for candidate in candidates]
-    distinct = sorted({text for text in texts if text})
-    told = await each(judge, distinct)
-    settled(session, told, verifier="process_reward", role=ROLE)
-    known = dict(zip(distinct, told, strict=True))
-    empty = unjudged("no steps to judge")
-    found = [known.get(text, empty) for text in texts]
-    return [unjudged(score) if isinstance(score, GatewayError) else score for score in found]
+    return await scored(
+        session,
+        judge,
+        [text or None for text in texts],
+        verifier="process_reward",
+        empty="no steps to judge",
+        role=ROLE,
+    )
 
 
 def _text(candidate: Candidate, marker: str) -> str:

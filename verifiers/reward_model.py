@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway import Candidate, GatewayError, Message, Score, Session, verifier
+from gateway import Candidate, Message, Score, Session, verifier
 from verifiers import quoting, rewards
-from verifiers.asking import each, settled, unconfigured, unjudged
+from verifiers.asking import scored, unconfigured
 
 ROLE = "outcome_reward"
 
@@ -46,10 +46,11 @@ async def reward_model(
         return Score(read.value(rows[0]))
 
     texts = [quoting.neutral(quoting.shown(candidate)) for candidate in candidates]
-    distinct = sorted({text for text in texts if text})
-    told = await each(judge, distinct)
-    settled(session, told, verifier="reward_model", role=ROLE)
-    known = dict(zip(distinct, told, strict=True))
-    empty = unjudged("nothing to judge")
-    found = [known.get(text, empty) for text in texts]
-    return [unjudged(score) if isinstance(score, GatewayError) else score for score in found]
+    return await scored(
+        session,
+        judge,
+        [text or None for text in texts],
+        verifier="reward_model",
+        empty="nothing to judge",
+        role=ROLE,
+    )

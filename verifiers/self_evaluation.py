@@ -11,7 +11,6 @@ from pydantic import Field
 
 from gateway import (
     Candidate,
-    GatewayError,
     Message,
     Score,
     Session,
@@ -19,7 +18,7 @@ from gateway import (
     verifier,
 )
 from verifiers import quoting
-from verifiers.asking import LEAST_MASS, each, settled, unjudged
+from verifiers.asking import LEAST_MASS, scored, unjudged
 
 QUESTION = 'Would you do better if you started over? ("Yes." or "No.")'
 """The paper's words."""
@@ -57,14 +56,15 @@ async def self_evaluation(
     """
     asked = _Asked(session, _forms(no, yes, spaced))
     items = [(_text(candidate), candidate.model or None) for candidate in candidates]
-    distinct = sorted({item for item in items if item[0]}, key=repr)
     # One alone finds the form of the words, so that the others need not try.
-    told = [*await each(asked.share, distinct[:1]), *await each(asked.share, distinct[1:])]
-    settled(session, told, verifier="self_evaluation")
-    known = dict(zip(distinct, told, strict=True))
-    empty = unjudged("nothing to judge")
-    found = [known.get(item, empty) for item in items]
-    return [unjudged(score) if isinstance(score, GatewayError) else score for score in found]
+    return await scored(
+        session,
+        asked.share,
+        [item if item[0] else None for item in items],
+        verifier="self_evaluation",
+        empty="nothing to judge",
+        first_alone=True,
+    )
 
 
 def _text(candidate: Candidate) -> str:
