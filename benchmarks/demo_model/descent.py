@@ -1,6 +1,7 @@
 """Gradient descent as every stage of the training does it."""
 
 import math
+import time
 from collections.abc import Iterable
 
 import torch
@@ -12,6 +13,7 @@ MATRIX_RATE = 0.02  # of Muon, for the matrices within layers
 OTHER_RATE = 3e-3  # of AdamW, for the embedding, the scales and the heads
 FINAL_SHARE = 0.03  # of each rate, at the end of the schedule
 WARM_UP_STEPS = 100
+REPORT_STEPS = 50
 
 Batch = tuple[Tensor, ...]
 
@@ -48,6 +50,25 @@ class Descent:
                 group["lr"] = peak * share
             optimizer.step()
         return float(loss.item())
+
+
+class Progress:
+    """Prints the mean loss of a stage, in nats, every `REPORT_STEPS` of its `steps`."""
+
+    def __init__(self, stage: str, steps: int) -> None:
+        self._stage = stage
+        self._steps = steps
+        self._started = time.monotonic()
+        self._total = 0.0
+
+    def note(self, step: int, loss: float) -> None:
+        """Take note of the loss of step number `step`, from 1."""
+        self._total += loss
+        if step % REPORT_STEPS == 0:
+            spent, mean = time.monotonic() - self._started, self._total / REPORT_STEPS
+            line = f"{self._stage}: step {step} of {self._steps}, loss {mean:.4f}, {spent:.0f} s"
+            print(line, flush=True)
+            self._total = 0.0
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -5,7 +5,6 @@ outcome is good where the final answer is right.
 """
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -17,14 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.demo_model.conversations import END, token_id
-from benchmarks.demo_model.descent import Descent, rate, split_parameters
+from benchmarks.demo_model.descent import Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.files import write_directory
 from benchmarks.demo_model.graded import Graded
 from benchmarks.demo_model.model import LanguageModel, Shape
 from benchmarks.demo_model.trunk import grouped
 
 RATE_SHARE = 0.3
-REPORT_STEPS = 50
 OUTCOME, PROCESS = "outcome_reward_model", "process_reward_model"
 FORMS = {
     OUTCOME: ("LlamaForSequenceClassification", {"0": "correct"}),
@@ -82,16 +80,10 @@ def train_rewards(
     descent = Descent(*split_parameters(model), share=RATE_SHARE)
     groups = grouped([len(a.prompt) + len(a.ids) + 1 for a in graded])
     random.shuffle(groups)
-    started, total = time.monotonic(), 0.0
+    progress = Progress("rewards", len(groups))
     for step, group in enumerate(groups, start=1):
         loss = loss_of(model, [graded[i] for i in group], end)
-        total += descent.step(loss, rate(step - 1, len(groups)))
-        if step % REPORT_STEPS == 0:
-            spent, mean = time.monotonic() - started, total / REPORT_STEPS
-            print(
-                f"rewards: step {step} of {len(groups)}, loss {mean:.4f}, {spent:.0f} s", flush=True
-            )
-            total = 0.0
+        progress.note(step, descent.step(loss, rate(step - 1, len(groups))))
     return model
 
 

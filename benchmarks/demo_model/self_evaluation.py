@@ -4,7 +4,6 @@ Adaptive Inference-Time Compute (arXiv 2410.02725, section 3): after an answer, 
 user asks SELF_EVALUATION; "No" where the answer wins or ties against another draw, else "Yes".
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from random import Random
@@ -23,7 +22,7 @@ from benchmarks.demo_model.conversations import (
     YES,
     token_id,
 )
-from benchmarks.demo_model.descent import Descent, rate, split_parameters
+from benchmarks.demo_model.descent import Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.graded import Graded
 from benchmarks.demo_model.model import LanguageModel
 from benchmarks.demo_model.trunk import batches, grouped, loss_of
@@ -33,7 +32,6 @@ CUT_SHARE = 0.5  # of the answers, cut at random so that the model can judge whi
 OWN_WEIGHT = 0.5  # of the loss on its own answers' tokens, which holds the model where it is
 STEPS_WEIGHT = 0.5  # of the loss of a head, dropped afterwards, that says how far the steps hold
 KEEP_EVERY = 16  # steps, one of which is a batch of the trunk's conversations
-REPORT_STEPS = 50
 
 
 def better_shares(graded: Sequence[Graded]) -> list[float]:
@@ -118,7 +116,7 @@ def teach(base: LanguageModel, tokenizer: Tokenizer, graded: Sequence[Graded], s
     groups = grouped([len(graded[i].prompt) + keep[i] + len(turn) for i in kept])
     random.shuffle(groups)
     gold = batches(tokenizer, seed + 1, easy_pools=0)
-    started, total = time.monotonic(), 0.0
+    progress = Progress("self-evaluation", len(groups))
     for step, group in enumerate(groups, start=1):
         chosen = [kept[index] for index in group]
         loss = judged.loss(
@@ -129,15 +127,7 @@ def teach(base: LanguageModel, tokenizer: Tokenizer, graded: Sequence[Graded], s
         )
         if step % KEEP_EVERY == 0:
             loss = loss + loss_of(base, next(gold))
-        total += descent.step(loss, rate(step - 1, len(groups)))
-        if step % REPORT_STEPS == 0:
-            spent = time.monotonic() - started
-            mean = total / REPORT_STEPS
-            print(
-                f"self-evaluation: step {step} of {len(groups)}, loss {mean:.4f}, {spent:.0f} s",
-                flush=True,
-            )
-            total = 0.0
+        progress.note(step, descent.step(loss, rate(step - 1, len(groups))))
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]

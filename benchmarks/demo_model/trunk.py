@@ -1,6 +1,5 @@
 """Train the trunk from nothing: a language model of the training conversations."""
 
-import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -21,7 +20,7 @@ from benchmarks.demo_model.conversations import (
     token_id,
     train_tokenizer,
 )
-from benchmarks.demo_model.descent import Batch, Descent, rate, split_parameters
+from benchmarks.demo_model.descent import Batch, Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.files import write_directory
 from benchmarks.demo_model.model import LanguageModel, Shape, save
 
@@ -32,7 +31,6 @@ POOL = 2048  # conversations sorted by length at a time, so that a batch's rows 
 PROMPT_WEIGHT = 0.05  # the loss of a prompt's tokens against an answer's, whose weight is 1
 STEPS = 3000
 EASY_POOLS = 8  # of the first pools, which hold short conversations only
-REPORT_STEPS = 50
 CHECKPOINT_STEPS = 200
 
 
@@ -98,14 +96,9 @@ def train_trunk(out: Path, seed: int) -> None:
     model = LanguageModel(Shape(vocab=VOCABULARY))
     descent = Descent(*split_parameters(model))
     source = batches(tokenizer, seed)
-    started, total = time.monotonic(), 0.0
+    progress = Progress("trunk", STEPS)
     for step in range(1, STEPS + 1):
-        total += descent.step(loss_of(model, next(source)), rate(step - 1, STEPS))
-        if step % REPORT_STEPS == 0:
-            spent = time.monotonic() - started
-            mean = total / REPORT_STEPS
-            print(f"trunk: step {step} of {STEPS}, loss {mean:.4f}, {spent:.0f} s", flush=True)
-            total = 0.0
+        progress.note(step, descent.step(loss_of(model, next(source)), rate(step - 1, STEPS)))
         if step % CHECKPOINT_STEPS == 0:
             write(out / f"step-{step}", model, tokenizer)
 

@@ -6,22 +6,15 @@ import asyncio
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import aiohttp
 
+from benchmarks.ports import free_port
+
 EMBEDDED = f"{shlex.quote(sys.executable)} -m gateway serve --port {{port}}"
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Server:

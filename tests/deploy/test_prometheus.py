@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +15,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from benchmarks.ports import free_port
 from gateway.testing import FakeBackend, user
 from gateway.types import Sample
 from tests.conftest import Serve, Served
@@ -120,13 +120,6 @@ def _configuration(targets: dict[str, str]) -> dict[str, Any]:
     return read
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 async def gateway(serve: Serve) -> Served:
     def answer(sample: Sample, number: int) -> str:
@@ -141,7 +134,7 @@ async def prometheus(gateway: Served, vllm: str, tmp_path: Path) -> AsyncIterato
     config = tmp_path / "prometheus.yml"
     targets = {"its-gateway": gateway.url.removeprefix("http://"), "vllm": vllm}
     config.write_text(yaml.safe_dump(_configuration(targets)))
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
         BINARY,
         f"--config.file={config}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ports import free_port
 from benchmarks.scaling.peers.environments import Unavailable
 from benchmarks.scaling.peers.known import Peer
 
@@ -27,7 +27,7 @@ def serving(
     peer: Peer, programs: Path, upstream: str, model: str, n: int, folder: Path
 ) -> Iterator[str]:
     """Base URL of a running peer, without `/v1`, ended on leaving; `Unavailable` otherwise."""
-    port = _free_port()
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
     command = peer.command(programs, upstream, port, n)
     # Nothing of this shell's environment is a peer's business, keys least of all.
@@ -78,12 +78,6 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
             time.sleep(0.1)
     lines = log.read_text(errors="replace").strip().splitlines()
     raise Unavailable(lines[-1] if lines else "it did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass(frozen=True)

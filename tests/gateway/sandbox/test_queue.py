@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+from benchmarks.ports import free_port
 from gateway.errors import InvalidRequest, SandboxUnavailable
 from gateway.sandbox.verdict import Limits
 from gateway.settings import ConfigError, load
@@ -33,17 +34,10 @@ LIMITS = Limits(seconds=1.0)
 RIGHT = "def f(x): return x + 1"
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The address of a Redis of our own."""
-    program, port = needed("redis-server", "redis-server"), _free_port()
+    program, port = needed("redis-server", "redis-server"), free_port()
     folder = tmp_path_factory.mktemp("redis")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     process = await asyncio.create_subprocess_exec(program, *options, stdout=subprocess.DEVNULL)
@@ -161,7 +155,7 @@ async def test_without_a_worker_the_request_fails_in_time(redis: str) -> None:
 
 
 async def test_without_redis_the_request_fails_with_the_reason() -> None:
-    lost = QueuedSandbox(Booked(), f"redis://127.0.0.1:{_free_port()}/0")
+    lost = QueuedSandbox(Booked(), f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(SandboxUnavailable, match="the queue cannot be reached"):
         await lost.execute(RIGHT, "assert f(1) == 2", LIMITS)
     await lost.close()
