@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo scaling peers test test-vllm check format lint types imports docs train tools clean
+.PHONY: install demo scaling peers overhead test test-vllm check format lint types imports docs train tools clean
 
 install: $(STAMP)
 
@@ -20,6 +20,9 @@ scaling: install
 
 peers: install
 	$(BIN)/python -m benchmarks.scaling.peers $(PEERS_FLAGS)
+
+overhead: install
+	$(BIN)/python -m benchmarks.overhead $(OVERHEAD_FLAGS)
 
 test: install lint types imports docs
 	$(BIN)/pytest $(TEST_FLAGS)

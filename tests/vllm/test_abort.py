@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -25,6 +25,8 @@ LONG = {"max_tokens": 1000, "ignore_eos": True}
 """Fields of an answer that goes on until it is stopped: 8 of these take the demo model seconds."""
 PROMPT = [{"role": "user", "content": "What is 12 + 30?"}]
 WITHIN = 1.0
+ATTEMPTS = 3
+"""Of which one has to be in time: a first batch of its shape is compiled, which takes seconds."""
 
 
 async def _busy(fleet: Fleet) -> float:
@@ -58,28 +60,43 @@ async def session(fleet: Fleet) -> AsyncIterator[Session]:
     await backend.close()
 
 
+async def _ends(fleet: Fleet, work: Callable[[], Awaitable[None]]) -> None:
+    """Assert that nothing of `work` is left in vLLM within the time, once it is over."""
+    taken: list[float] = []
+    for _ in range(ATTEMPTS):
+        await work()
+        taken.append(await _until(fleet, lambda busy: busy == 0, 30.0))
+        if taken[-1] < WITHIN:
+            return
+    raise AssertionError(f"requests ended after {taken} s")
+
+
 @pytest.mark.parametrize("apart", [False, True])
 async def test_leaving_drafts_aborts_them(session: Session, fleet: Fleet, apart: bool) -> None:
-    async with session.drafts(8, apart=apart) as drafts:
-        async for draft in drafts:
-            if draft.tokens >= 3:
-                break
-        await _until(fleet, lambda busy: busy > 0, 10.0)
-    await _until(fleet, lambda busy: busy == 0, WITHIN)
+    async def leave() -> None:
+        async with session.drafts(8, apart=apart) as drafts:
+            async for draft in drafts:
+                if draft.tokens >= 3:
+                    break
+            await _until(fleet, lambda busy: busy > 0, 10.0)
+
+    await _ends(fleet, leave)
 
 
 async def test_stopping_one_draft_of_several_ends_that_one(session: Session, fleet: Fleet) -> None:
-    async with session.drafts(3, apart=True) as drafts:
-        stopped: set[str] = set()
-        async for draft in drafts:
-            if draft.tokens >= 3 and draft.id not in stopped and len(stopped) < 2:
-                await drafts.stop(draft.id)
-                stopped.add(draft.id)
-            if len(stopped) == 2:
-                await _until(fleet, lambda busy: busy <= 1, WITHIN)
-                assert await _busy(fleet) == 1
-                break
-    await _until(fleet, lambda busy: busy == 0, WITHIN)
+    async def stop_two() -> None:
+        async with session.drafts(3, apart=True) as drafts:
+            stopped: set[str] = set()
+            async for draft in drafts:
+                if draft.tokens >= 3 and draft.id not in stopped and len(stopped) < 2:
+                    await drafts.stop(draft.id)
+                    stopped.add(draft.id)
+                if len(stopped) == 2:
+                    await _until(fleet, lambda busy: busy <= 1, 30.0)
+                    assert await _busy(fleet) == 1
+                    break
+
+    await _ends(fleet, stop_two)
 
 
 async def _post(gateway: Gateway, **body: Any) -> dict[str, Any]:
@@ -98,29 +115,23 @@ async def test_a_verdict_aborts_what_still_grows(gateway: Gateway, fleet: Fleet)
         "params": {"early_exit": True},
         "reference": "42",
     }
-    told = await _post(gateway, its=its, max_tokens=300)
-    await _until(fleet, lambda busy: busy == 0, WITHIN)
-    assert told["choices"][0]["message"]["content"]
+
+    async def answer() -> None:
+        told = await _post(gateway, its=its, max_tokens=300)
+        assert told["choices"][0]["message"]["content"]
+
+    await _ends(fleet, answer)
 
 
 async def test_a_deadline_aborts_what_still_grows(gateway: Gateway, fleet: Fleet) -> None:
     its = {"strategy": "best_of_n", "budget": 8, "deadline_ms": 1500}
-    told = await _post(gateway, its=its, **LONG)
-    await _until(fleet, lambda busy: busy == 0, WITHIN)
-    assert told["choices"][0]["finish_reason"] == "length"
-    assert told["usage"]["completion_tokens"] < 8000
 
+    async def answer() -> None:
+        told = await _post(gateway, its=its, **LONG)
+        assert told["choices"][0]["finish_reason"] == "length"
+        assert told["usage"]["completion_tokens"] < 8000
 
-async def _hang_up(gateway: Gateway, fleet: Fleet, **body: Any) -> None:
-    whole = {"model": "its-demo", "messages": PROMPT, **LONG, **body}
-    async with aiohttp.ClientSession() as client:
-        asking = asyncio.create_task(
-            client.post(f"{gateway.base}/v1/chat/completions", json=whole).__aenter__()
-        )
-        await _until(fleet, lambda busy: busy > 0, 15.0)
-    asking.cancel()
-    await asyncio.wait([asking])
-    await _until(fleet, lambda busy: busy == 0, WITHIN)
+    await _ends(fleet, answer)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -128,4 +139,15 @@ async def _hang_up(gateway: Gateway, fleet: Fleet, **body: Any) -> None:
 async def test_a_hang_up_aborts_it_all(
     gateway: Gateway, fleet: Fleet, stream: bool, its: dict[str, Any]
 ) -> None:
-    await _hang_up(gateway, fleet, stream=stream, its=its)
+    body = {"model": "its-demo", "messages": PROMPT, **LONG, "stream": stream, "its": its}
+
+    async def hang_up() -> None:
+        async with aiohttp.ClientSession() as client:
+            asking = asyncio.create_task(
+                client.post(f"{gateway.base}/v1/chat/completions", json=body).__aenter__()
+            )
+            await _until(fleet, lambda busy: busy > 0, 15.0)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    await _ends(fleet, hang_up)
