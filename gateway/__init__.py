@@ -1,6 +1,7 @@
-"""ITS Gateway: all that a strategy or a verifier may import."""
+"""ITS Gateway: all that a strategy, a rule or a verifier may import."""
 
 from gateway import answers, selection
+from gateway.composition import Misnamed, guest_of
 from gateway.drafts import Draft, Drafts
 from gateway.errors import (
     BudgetExhausted,
@@ -14,7 +15,7 @@ from gateway.errors import (
     UpstreamRejected,
 )
 from gateway.naming import VerifierName
-from gateway.registry import strategy, verifier
+from gateway.registry import Registry, load, rule, strategy, verifier
 from gateway.sandbox.verdict import Limits, Verdict
 from gateway.session import Session
 from gateway.types import (
@@ -41,9 +42,11 @@ __all__ = [
     "InvalidRequest",
     "Limits",
     "Message",
+    "Misnamed",
     "ModelNotFound",
     "Outcome",
     "Prefix",
+    "Registry",
     "Sampling",
     "SandboxUnavailable",
     "Score",
@@ -55,6 +58,9 @@ __all__ = [
     "Verdict",
     "VerifierName",
     "answers",
+    "guest_of",
+    "load",
+    "rule",
     "selection",
     "strategy",
     "verifier",

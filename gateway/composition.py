@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.expressions import Combined, Malformed, Member, parse_verifier
-from gateway.naming import Named
+from gateway.naming import Named, parse_named
 from gateway.registry import Registry, Spec, problem
 from gateway.types import Candidate, Score
 
@@ -67,11 +67,20 @@ def appointed(text: str, verifiers: Registry) -> tuple[Spec, dict[str, Any]]:
     return _named(tree, verifiers)
 
 
-def _named(named: Named, verifiers: Registry) -> tuple[Spec, dict[str, Any]]:
-    if named.name not in verifiers:
-        allowed = ", ".join(verifiers.names())
-        raise Misnamed(f"unknown verifier {named.name!r}; allowed: {allowed}")
-    spec = verifiers[named.name]
+def guest_of(text: str, guests: Registry) -> tuple[Spec, dict[str, Any]]:
+    """The guest of any kind that `name;key=value` names and its checked parameters; `Misnamed`."""
+    try:
+        named = parse_named(text)
+    except ValueError as error:
+        raise Misnamed(str(error)) from None
+    return _named(named, guests)
+
+
+def _named(named: Named, guests: Registry) -> tuple[Spec, dict[str, Any]]:
+    if named.name not in guests:
+        allowed = ", ".join(guests.names())
+        raise Misnamed(f"unknown {guests.kind} {named.name!r}; allowed: {allowed}")
+    spec = guests[named.name]
     try:
         return spec, dict(spec.params.model_validate(dict(named.params)))
     except ValidationError as error:

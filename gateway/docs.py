@@ -41,8 +41,10 @@ def reference() -> dict[str, str]:
     """File name -> its text, for every page of the reference."""
     strategies = load("strategy", "strategies", "its_gateway.strategies")
     verifiers = load("verifier", "verifiers", "its_gateway.verifiers")
+    rules = load("rule", "strategies.rules", "its_gateway.rules")
     return {
         "strategies.md": _guests("Strategies", strategies),
+        "rules.md": _guests("Stopping rules of `adaptive`", rules),
         "verifiers.md": _guests("Verifiers", verifiers),
         "policy.md": _policy(),
         "settings.md": _settings(),

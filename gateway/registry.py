@@ -55,6 +55,12 @@ def strategy(function: F) -> F:
     return function
 
 
+def rule(function: F) -> F:
+    """Mark a factory of stopping rules as a rule named like itself."""
+    setattr(function, MARK, {"kind": "rule"})
+    return function
+
+
 def verifier(
     *,
     needs: tuple[str, ...] = (),

@@ -1,0 +1,110 @@
+"""Draws as a rule asks, until it says stop: spends where it pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway import (
+    Candidate,
+    InvalidRequest,
+    Outcome,
+    Score,
+    Session,
+    UpstreamError,
+    UpstreamRejected,
+    VerifierName,
+    selection,
+    strategy,
+)
+from strategies.rules.base import Draw, Rule, Seen, Setting, Stop
+from strategies.rules.choosing import RuleName, made
+
+
+@strategy
+async def adaptive(
+    session: Session,
+    *,
+    n: Annotated[int, Field(ge=1, le=1024, description="Most candidates to sample.")] = 64,
+    rule: Annotated[
+        RuleName,
+        Field(description="When to stop: a rule with its parameters, such as `beta;level=0.9`."),
+    ] = "beta",
+    verifier: Annotated[
+        VerifierName | None,
+        Field(description="Scores the candidates; the rule's own unless named."),
+    ] = None,
+) -> Outcome:
+    """Sample as `rule` asks, round by round, up to `n`; answer with the highest scored.
+
+    Every round is read to its end before the rule decides, so that answers which are short, and
+    come first, weigh no more than those which are long.
+    """
+    chosen = made(rule, Setting(n))
+    by = verifier or chosen.verifier
+    if chosen.verdicts and not session.gives_verdicts(by):
+        message = f"rule {rule} needs verdicts, and verifier {by} gives none"
+        raise InvalidRequest(message, param="rule", code="invalid_value")
+    return await _Loop(session, chosen, by, n).run()
+
+
+class _Loop:
+    """One request's rounds."""
+
+    def __init__(self, session: Session, rule: Rule, by: str, n: int):
+        self._session = session
+        self._rule = rule
+        self._by = by
+        self._n = n
+        self._failure: UpstreamError | None = None
+        self._candidates: list[Candidate] = []
+        self._scores: Sequence[Score] = ()
+
+    async def run(self) -> Outcome:
+        stop = await self._rounds()
+        if self._failure is not None:
+            if not self._candidates:
+                raise self._failure
+            self._session.degrade("partial")
+        outcome = selection.ranked(self._candidates, self._rule.scores(self._scores))
+        if stop is None:
+            return outcome
+        self._session.saved(max(0, self._n - self._session.begun))
+        return replace(outcome, stop=stop.reason, evidence=stop.evidence or None)
+
+    async def _rounds(self) -> Stop | None:
+        """The rule's word; None where `n` or the budget ended it."""
+        wanted = self._session.request.choices
+        while True:
+            asked = self._rule.ask()
+            missing = wanted - len(self._candidates)
+            if isinstance(asked, Stop) and missing <= 0:
+                return asked
+            draw = Draw(missing) if isinstance(asked, Stop) else asked
+            left = self._n - self._session.begun
+            size = self._session.affordable(min(max(draw.n, missing), left))
+            if size < 1:
+                return None
+            await self._round(size, draw)
+
+    async def _round(self, size: int, draw: Draw) -> None:
+        try:
+            fresh = await self._session.sample(size, **draw.sampling)
+        except UpstreamRejected:
+            raise
+        except UpstreamError as error:  # the next round may find the upstream well again
+            self._failure = error
+            return
+        self._candidates += fresh
+        self._scores = await self._session.score(self._candidates, by=self._by)
+        told = zip(self._candidates, self._scores, strict=True)
+        self._rule.tell([_seen(candidate, score) for candidate, score in told])
+        await self._session.progress(f"{len(self._candidates)} candidates sampled")
+
+
+def _seen(candidate: Candidate, score: Score) -> Seen:
+    tokens = candidate.usage.completion_tokens if candidate.usage else 0
+    return Seen(score, tokens, candidate.finish_reason == "length")

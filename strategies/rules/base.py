@@ -1,0 +1,85 @@
+"""The seam between a rule and the loop that draws for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from gateway import Sampling, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a rule is made for: at most `n` candidates."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A candidate that has ended: its score, its completion tokens, whether a limit cut it."""
+
+    score: Score
+    tokens: int = 0
+    cut: bool = False
+
+    @property
+    def key(self) -> str | None:
+        """The equivalence class of its answer; None where it gave none."""
+        return self.score.key
+
+    @property
+    def value(self) -> float:
+        """How good its verifier finds it; NaN where that could not judge."""
+        return self.score.value if self.score.judged else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw `n` more, side by side; `sampling` is over the client's own fields."""
+
+    n: int
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Draw no more, for `reason` (`x-its-stop`).
+
+    `evidence` is what the rule goes by, shown in the `its` block. With `abstain`, what was drawn
+    is no answer: the client gets a refusal.
+    """
+
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    abstain: bool = False
+
+
+Next = Draw | Stop
+
+
+class Rule:
+    """Decides from what was seen: the loop calls `ask`, draws, calls `tell`, and so on to a `Stop`.
+
+    `tell` is given all candidates so far, in the order in which they were begun: scores may change
+    as more come, since agreement looks at the whole set. The first `ask` comes before any `tell`.
+    The loop may draw fewer than asked, as the budget allows, or more, as the client wants choices.
+    Drawing less than one is a mistake; beyond the setting's `n` the loop stops by itself.
+    """
+
+    verifier: ClassVar[str] = "agreement"
+    """What scores the candidates unless the request names another."""
+    verdicts: ClassVar[bool] = False
+    """Whether that must give verdicts (`Score.passed`)."""
+
+    def ask(self) -> Next:
+        raise NotImplementedError
+
+    def tell(self, seen: Sequence[Seen]) -> None:
+        raise NotImplementedError
+
+    def scores(self, scores: Sequence[Score]) -> Sequence[Score]:
+        """The scores by which the answer is chosen, given the verifier's."""
+        return scores

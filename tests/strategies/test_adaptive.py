@@ -1,0 +1,48 @@
+"""The loop around the rules, on a backend that answers as told."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway import InvalidRequest
+from gateway.registry import load, spec_of
+from gateway.testing import FakeBackend, answer_of
+from gateway.wishes import Wishes
+from strategies.adaptive import adaptive
+
+SPEC = spec_of(adaptive)
+VERIFIERS = load("verifier", "verifiers", "its_gateway.verifiers")
+
+
+def asking(rule: str, budget: int = 40) -> Wishes:
+    return Wishes(budget=budget, params={"rule": rule})
+
+
+async def test_it_draws_until_its_rule_says_stop() -> None:
+    backend = FakeBackend(lambda sample, number: f"Answer: {4 if number != 1 else 5}")
+    answer = await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking("beta;level=0.9"))
+    assert answer.outcome.stop == "agreed"
+    assert answer.outcome.candidates[0].text == "Answer: 4"
+    assert backend.begun == answer.samples == 6  # 4, 5, then four times 4: P(Beta(6, 2) > .5) = .94
+
+
+async def test_without_agreement_it_ends_at_its_cap() -> None:
+    backend = FakeBackend(lambda sample, number: f"Answer: {number}")
+    answer = await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking("beta", 7))
+    assert (answer.samples, answer.outcome.stop) == (7, "complete")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("nonsense", "unknown rule 'nonsense'; allowed: .*beta"),
+        ("beta;level=2", "level: .*less than 1"),
+        ("beta;size=2", "takes no parameter 'size'; allowed: batch, level"),
+        ("beta;", "not an RFC 9651 item"),
+    ],
+)
+async def test_a_rule_that_is_not_there_is_refused_by_name(rule: str, said: str) -> None:
+    backend = FakeBackend(lambda sample, number: "Answer: 4")
+    with pytest.raises(InvalidRequest, match=f"rule: .*{said}"):
+        await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking(rule))
+    assert backend.begun == 0
