@@ -85,6 +85,7 @@ def _add_operations(app: FastAPI, host: Host) -> None:
             "states": {each.name: each.state for each in members.replicas},
             "models": {m: host.pool.capabilities(m).able() for m in members.models()},
             "sandbox": host.sandbox_state,
+            "store": host.store.state,
         }
         status = 200 if is_ready else 503
         return Response(orjson.dumps(body), status, media_type="application/json")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.backends import Backend
 from gateway.backends.pool import Owner, ReplicaPool
 from gateway.errors import InvalidRequest, Unauthorized
+from gateway.learned import Learned
 from gateway.metrics import Metrics
 from gateway.policy import Rules
 from gateway.receipt import Receipts
@@ -22,6 +23,8 @@ from gateway.sandbox.executors import executor_of
 from gateway.sandbox.verdict import Executor
 from gateway.session import Means
 from gateway.settings import EXAMPLE_KEY, ConfigError, Settings
+from gateway.stores import Store
+from gateway.stores.memory import MemoryStore
 from gateway.wishes import Wishes
 from gateway.workers import Workers
 
@@ -43,6 +46,7 @@ class Host:
     receipts: Receipts
     workers: Workers
     sandbox: Executor
+    store: Store
     keys: frozenset[bytes]
     created: int
     tracing: Tracing | None = None
@@ -67,16 +71,20 @@ class Host:
         needed = {name for spec in verifiers.specs() for name in spec.preload}
         workers = Workers(preload=sorted(needed))
         sandbox = executor_of(settings, metrics)
+        store = store_of(settings, metrics)
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,
             rules=_rules(settings, strategies, verifiers),
             pool=pool,
             metrics=metrics,
-            means=Means(pool, verifiers, workers, settings.roles.assigned(), sandbox),
+            means=Means(
+                pool, verifiers, workers, settings.roles.assigned(), sandbox, Learned(store)
+            ),
             receipts=Receipts(prices),
             workers=workers,
             sandbox=sandbox,
+            store=store,
             keys=frozenset(_digest(key) for key in keys),
             created=int(time.time()),
             tracing=tracing,
@@ -98,7 +106,7 @@ class Host:
 
     def background(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the requests until it is cancelled."""
-        work = [self.pool.members.keep(), self._look_at_sandbox()]
+        work = [self.pool.members.keep(), self.store.keep(), self._look_at_sandbox()]
         if self.reload is not None:
             work.append(self.reload.watch(self.settings.pool.resolve_seconds))
         return work
@@ -114,8 +122,22 @@ class Host:
         await self.pool.close()
         await asyncio.to_thread(self.workers.close)
         await self.sandbox.close()
+        await self.store.close()
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
+
+
+def store_of(settings: Settings, metrics: Metrics) -> Store:
+    """Where state is kept: in Redis where `settings` name one; nothing is contacted yet."""
+    if settings.redis is None:
+        return MemoryStore()
+    from gateway.stores.redis import RedisStore
+
+    bound = settings.redis_bound_ms / 1000
+    try:
+        return RedisStore(settings.redis, bound=bound, count=metrics.store_failed)
+    except ValueError as error:
+        raise ConfigError(f"redis: {error}") from None
 
 
 def _rules(settings: Settings, strategies: Registry, verifiers: Registry) -> Rules:

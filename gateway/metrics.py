@@ -92,6 +92,11 @@ class Metrics:
             "its_upstream_tokens", "Tokens of upstream calls that ended well, by kind.",
             ("backend", "kind"), registry=r,
         )  # fmt: skip
+        self.store_failures = Counter(
+            "its_store_failures",
+            "Commands that the store did not do, by why (slow, full, refusing, gone) or because it "
+            "was known to fail (away).", ("reason",), registry=r,
+        )  # fmt: skip
         self._add_pool(r)
         self._add_sandbox(r)
 
@@ -178,6 +183,10 @@ class Metrics:
             registry=self.registry,
         )
         gauge.set_function(count)
+
+    def store_failed(self, reason: str) -> None:
+        """Book a command that the store did not do."""
+        self._child(self.store_failures, reason).inc()
 
     def sandbox_began(self) -> None:
         """Book that a program is being run."""

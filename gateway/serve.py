@@ -166,8 +166,6 @@ async def serve(host: Host) -> int:
     logger.info("listening", extra={"host": name, "port": port, "keys": len(host.keys)})
     if EXAMPLE_KEY in settings.client_keys():
         logger.warning("the example's API key is accepted: anyone can know it; change it")
-    if settings.redis and settings.sandbox == "local":
-        logger.warning("redis is not used without --sandbox queue: this version keeps no state")
     if host.reload is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, host.reload.now)
     with contextlib.suppress(KeyboardInterrupt):

@@ -14,11 +14,13 @@ from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_
 from gateway.composition import appointed
 from gateway.drafts import Drafts
 from gateway.errors import DeadlineExceeded, StrategyFailed
+from gateway.learned import Learned
 from gateway.ledger import Ledger, Reservation
 from gateway.measures import Measures
 from gateway.reading import Reading, Sink, read_all
 from gateway.registry import Registry
 from gateway.sandbox.verdict import Executor, Limits, NoSandbox, Verdict
+from gateway.stores.memory import MemoryStore
 from gateway.trace import Trace
 from gateway.types import (
     Budget,
@@ -50,6 +52,7 @@ class Means:
     compute: Compute
     roles: Mapping[str, str]
     sandbox: Executor = field(default_factory=NoSandbox)
+    learned: Learned = field(default_factory=lambda: Learned(MemoryStore()))
 
 
 class Session(Measures):
@@ -88,6 +91,11 @@ class Session(Measures):
         """The one source of randomness; repeats under the client's seed."""
         seed = self.request.fields.get("seed")
         return random.Random(seed if isinstance(seed, int) else None)
+
+    @property
+    def state(self) -> Learned:
+        """What was learned from earlier requests, shared by all gateways on one store."""
+        return self._means.learned
 
     @property
     def budget(self) -> Budget:

@@ -164,7 +164,15 @@ class Settings(BaseSettings):
     replay_seed: int | None = Field(
         None, description="Order of recorded answers for requests without a seed; random if unset."
     )
-    redis: str | None = Field(None, repr=False, description="Redis URL; used by --sandbox queue.")
+    redis: str | None = Field(
+        None,
+        repr=False,
+        description="Redis for state that gateways share: redis://…, redis+cluster://host:port,…, "
+        "redis+sentinel://host:port,…/service ([state](../state.md)).",
+    )
+    redis_bound_ms: float = Field(
+        50.0, gt=0, description="Longest that a request waits for Redis, in all."
+    )
     sandbox: Literal["local", "queue"] = Field(
         "local",
         description="Where code is run: on this machine, or by `its-gateway verify-worker`.",

@@ -1,0 +1,108 @@
+"""No request waits for a store beyond a bound, nor at all for one that is known to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from gateway.stores.seam import StoreUnavailable
+
+logger = logging.getLogger("its_gateway.stores")
+
+T = TypeVar("T")
+
+TIMEOUTS = 3
+"""So many time-outs in a row say that the store is slow; one may be this process's own hiccup."""
+
+RETRY_SECONDS = 0.2
+"""How often a store that failed is tried again, beside the requests."""
+
+_PURSE: ContextVar[list[float] | None] = ContextVar("its_store_purse", default=None)
+"""Seconds that the request of this task may still wait for stores, in all."""
+
+
+class Guard:
+    """Bounds commands to `bound` seconds each, and to as many in all within one `purse`.
+
+    `reasons` names what each kind of error says of the store; `full` is the one of them that only
+    hits single commands. `count` is told of each command that failed, by reason.
+    """
+
+    def __init__(
+        self,
+        bound: float,
+        reasons: Mapping[type[Exception], str],
+        count: Callable[[str], None] = lambda reason: None,
+    ):
+        self.bound = bound
+        self.state = "ok"
+        self._reasons = reasons
+        self._count = count
+        self._timeouts = 0
+
+    @contextmanager
+    def purse(self) -> Iterator[None]:
+        """Within it, in this task and those that it starts, commands wait `bound` in all."""
+        token = _PURSE.set([self.bound])
+        try:
+            yield
+        finally:
+            _PURSE.reset(token)
+
+    async def __call__(self, command: Callable[[], Awaitable[T]]) -> T:
+        """What `command` comes to; `StoreUnavailable` where it fails or takes too long."""
+        if self.state != "ok":
+            self._count("away")
+            raise StoreUnavailable(self.state)
+        purse = _PURSE.get()
+        left = self.bound if purse is None else min(self.bound, purse[0])
+        began = time.monotonic()
+        try:
+            result = await self._within(left, command)
+        except StoreUnavailable as error:
+            self._failed(error.reason)
+            raise
+        finally:
+            if purse is not None:
+                purse[0] = max(0.0, purse[0] - (time.monotonic() - began))
+        self._timeouts = 0
+        return result
+
+    async def heal(self, ping: Callable[[], Awaitable[object]]) -> None:
+        """Try a store that failed, for ever; once it answers in time it is used again."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            if self.state == "ok":
+                continue
+            try:
+                await self._within(self.bound, ping)
+            except StoreUnavailable as error:
+                self.state = error.reason
+            else:
+                logger.warning("the store is used again")
+                self.state, self._timeouts = "ok", 0
+
+    async def _within(self, seconds: float, command: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await command()
+        except TimeoutError:
+            raise StoreUnavailable("slow") from None
+        except tuple(self._reasons) as error:
+            kinds = (self._reasons.get(kind) for kind in type(error).__mro__)
+            reason = next(word for word in kinds if word is not None)
+            raise StoreUnavailable(reason) from error
+
+    def _failed(self, reason: str) -> None:
+        self._count(reason)
+        self._timeouts = self._timeouts + 1 if reason == "slow" else 0
+        if reason == "full" or (reason == "slow" and self._timeouts < TIMEOUTS):
+            return
+        if self.state == "ok":
+            logger.warning("the store cannot be used", extra={"reason": reason})
+        self.state = reason
