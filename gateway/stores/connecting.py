@@ -59,8 +59,9 @@ def _sentinel(url: str, parts: SplitResult, bound: float) -> Client:
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("a Sentinel URL names its service: redis+sentinel://host:port/SERVICE")
-    sentinels = Sentinel(_places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": bound})
-    return sentinels.master_for(
+    heard: Any = Sentinel  # which redis-py has no types for
+    sentinels = heard(_places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": bound})
+    client: Redis = sentinels.master_for(
         service,
         db=int(database or 0),
         max_connections=CONNECTIONS,
@@ -68,6 +69,7 @@ def _sentinel(url: str, parts: SplitResult, bound: float) -> Client:
         retry=_once(),
         **_credentials(parts),
     )
+    return client
 
 
 KINDS: Mapping[str, Callable[[str, SplitResult, float], Client]] = {
