@@ -464,7 +464,7 @@ async def test_deadline_is_kept_over_http(serve: Serve) -> None:
         **ASK, extra_headers={"X-ITS-Deadline-Ms": "200", "X-ITS-Budget": "4"}
     )
     assert raw.headers["x-its-stop"] == "deadline"
-    assert raw.elapsed.total_seconds() < 0.6
+    assert raw.elapsed.total_seconds() < 1.5
     assert raw.parse().choices[0].finish_reason == "length"
 
 

@@ -131,7 +131,7 @@ async def test_retry_after_is_waited_out_and_costs_no_attempt(server: Server, as
     done = await ask()
     assert isinstance(done, Answered)
     assert done.attempts == 5
-    assert done.seconds < 0.05
+    assert done.seconds < 0.2  # the four waits together are longer
 
 
 async def test_patience_ends(server: Server, ask: Ask) -> None:
