@@ -44,6 +44,8 @@ def fields_for(
         fields["top_logprobs"] = max(fields.get("top_logprobs") or 0, NEEDED_TOP_LOGPROBS)
     if "token_ids" in needs and not own_prompt:
         fields["return_token_ids"] = True
+    if "max_tokens" in sampling:
+        fields.pop("max_completion_tokens", None)
     fields.update(sampling)
     return fields
 

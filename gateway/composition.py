@@ -108,6 +108,7 @@ def _combined(text: str, tree: Combined, verifiers: Registry) -> Spec:
         needs=tuple(dict.fromkeys(need for spec in specs for need in spec.needs)),
         order_sensitive=any(spec.order_sensitive for spec in specs),
         binary=combination.binary(specs),
+        pointwise=all(spec.pointwise for spec in specs),
         preload=tuple(dict.fromkeys(name for spec in specs for name in spec.preload)),
         members=tuple(member.text for member in tree.members),
     )

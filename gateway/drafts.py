@@ -63,6 +63,20 @@ class Drafts:
         self._drafts: dict[tuple[int, int], Draft] = {}
         self._stopped: set[str] = set()
         self._errors: list[GatewayError] = []
+        self._over: set[int] = set()
+
+    @property
+    def growing(self) -> int:
+        """How many have neither ended nor failed nor been stopped, as far as was read."""
+        left = sum(
+            reading.call.n for n, reading in enumerate(self._readings) if n not in self._over
+        )
+        gone = (
+            draft.done or draft.id in self._stopped
+            for (n, _), draft in self._drafts.items()
+            if n not in self._over
+        )
+        return left - sum(gone)
 
     async def __aenter__(self) -> Self:
         self._tasks = [
@@ -97,6 +111,7 @@ class Drafts:
                 break
             if news is None or isinstance(news, GatewayError):
                 running -= 1
+                self._over.add(number)
                 self._errors += [news] if news else []
             elif (grown := self._grown(number, news)) is not None:
                 yield grown

@@ -289,6 +289,17 @@ async def is_permutation_equivariant(spec: Spec, verifiers: Registry) -> None:
             assert _same(score, scores[candidate.id]), candidate
 
 
+async def scores_each_alone_if_it_says_so(spec: Spec, verifiers: Registry) -> None:
+    """A pointwise verifier's scores are the same whether candidates come together or one by one."""
+    if not spec.pointwise:
+        return
+    candidates = _some(9, 2)
+    together = await _scores(spec, verifiers, candidates)
+    for candidate, score in zip(candidates, together, strict=True):
+        [alone] = await _scores(spec, verifiers, [candidate])
+        assert _same(score, alone), candidate
+
+
 def _same(a: Score, b: Score) -> bool:
     values = a.value == b.value or (math.isnan(a.value) and math.isnan(b.value))
     return values and (a.key, a.passed, a.steps) == (b.key, b.passed, b.steps)
@@ -297,6 +308,7 @@ def _same(a: Score, b: Score) -> bool:
 VERIFIER_LAWS: tuple[Callable[[Spec, Registry], Any], ...] = (
     scores_each_in_order,
     is_permutation_equivariant,
+    scores_each_alone_if_it_says_so,
     describes_its_parameters,
 )
 

@@ -32,7 +32,8 @@ class Spec:
 
     `needs` are sampling fields that candidates must carry for it (such as `logprobs`);
     `order_sensitive` is a listwise judge's own admission; `binary` says that its scores carry
-    `passed`, so that a strategy may stop at the first that passes; `preload` are modules, or
+    `passed`, so that a strategy may stop at the first that passes; `pointwise` that a score depends
+    on its candidate alone, so that it stands when others come; `preload` are modules, or
     `module:function`, that worker processes import, or call, before they take its work;
     `members` are the texts that a combination of verifiers puts together, none for a guest.
     """
@@ -45,6 +46,7 @@ class Spec:
     needs: tuple[str, ...] = ()
     order_sensitive: bool = False
     binary: bool = False
+    pointwise: bool = False
     preload: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
 
@@ -66,6 +68,7 @@ def verifier(
     needs: tuple[str, ...] = (),
     order_sensitive: bool = False,
     binary: bool = False,
+    pointwise: bool = False,
     preload: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Mark a function as a verifier named like itself; see `Spec` for the flags."""
@@ -75,6 +78,7 @@ def verifier(
             "needs": needs,
             "order_sensitive": order_sensitive,
             "binary": binary,
+            "pointwise": pointwise,
             "preload": preload,
         }
         setattr(function, MARK, {"kind": "verifier", **flags})

@@ -210,6 +210,10 @@ class Session(Measures):
         """Whether the verifier that `by` names gives verdicts (`Score.passed`)."""
         return appointed(by, self._means.verifiers)[0].binary
 
+    def judges_alone(self, by: str) -> bool:
+        """Whether the verifier that `by` names scores a candidate whatever the others are."""
+        return appointed(by, self._means.verifiers)[0].pointwise
+
     async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
         """Run a picklable function in a worker process; TimeoutError after `seconds`."""
         return await self._means.compute.run(function, *args, seconds=seconds)

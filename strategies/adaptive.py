@@ -22,6 +22,7 @@ from gateway import (
 )
 from strategies.rules.base import Draw, Rule, Seen, Setting, Stop
 from strategies.rules.choosing import RuleName, made
+from strategies.watched import watched
 
 
 @strategy
@@ -70,10 +71,16 @@ class _Loop:
                 raise self._failure
             self._session.degrade("partial")
         outcome = selection.ranked(self._candidates, self._rule.scores(self._scores))
+        outcome = replace(outcome, fused=self._has_forced())
         if stop is None:
             return outcome
         self._session.saved(max(0, self._n - self._session.begun))
         return replace(outcome, stop=stop.reason, evidence=stop.evidence or None)
+
+    def _has_forced(self) -> bool:
+        """Whether there are candidates that were made to end, in words put into their mouths."""
+        sampled = {candidate.id for candidate in self._session.candidates}
+        return any(candidate.id not in sampled for candidate in self._candidates)
 
     async def _rounds(self) -> Stop | None:
         """The rule's word; None where `n` or the budget ended it."""
@@ -92,19 +99,31 @@ class _Loop:
 
     async def _round(self, size: int, draw: Draw) -> None:
         try:
-            fresh = await self._session.sample(size, **draw.sampling)
+            fresh = await self._drawn(size, draw)
         except UpstreamRejected:
             raise
         except UpstreamError as error:  # the next round may find the upstream well again
             self._failure = error
             return
         self._candidates += fresh
-        self._scores = await self._session.score(self._candidates, by=self._by)
+        self._scores = await self._scored(fresh)
         told = zip(self._candidates, self._scores, strict=True)
         self._rule.tell([_seen(candidate, score) for candidate, score in told])
         await self._session.progress(f"{len(self._candidates)} candidates sampled")
 
+    async def _drawn(self, size: int, draw: Draw) -> list[Candidate]:
+        if draw.watch is None:
+            return await self._session.sample(size, **draw.sampling)
+        return await watched(self._session, size, draw.watch, by=self._by, sampling=draw.sampling)
+
+    async def _scored(self, fresh: Sequence[Candidate]) -> list[Score]:
+        """Scores of all candidates; those of before stand where they do not depend on `fresh`."""
+        if self._session.judges_alone(self._by):
+            return [*self._scores, *await self._session.score(fresh, by=self._by)]
+        return await self._session.score(self._candidates, by=self._by)
+
 
 def _seen(candidate: Candidate, score: Score) -> Seen:
     tokens = candidate.usage.completion_tokens if candidate.usage else 0
-    return Seen(score, tokens, candidate.finish_reason == "length")
+    logprobs = (candidate.logprobs or {}).get("content") or ()
+    return Seen(score, tokens, candidate.finish_reason == "length", logprobs)

@@ -15,7 +15,7 @@ from gateway import Candidate, Limits, Score, Session, Verdict, verifier
 TESTED = re.compile(r"^[ \t]*(?:>>>[ \t]|assert\b)", re.MULTILINE)
 
 
-@verifier(binary=True)
+@verifier(binary=True, pointwise=True)
 async def code(
     session: Session,
     candidates: Sequence[Candidate],

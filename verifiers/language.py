@@ -14,7 +14,7 @@ SECONDS = 10.0
 """Time limit for all candidates of one call, most of it for a worker that has just begun."""
 
 
-@verifier(binary=True, preload=("gateway.languages:warm_up",))
+@verifier(binary=True, pointwise=True, preload=("gateway.languages:warm_up",))
 async def language(
     session: Session,
     candidates: Sequence[Candidate],

@@ -16,7 +16,7 @@ MAX_PLAIN = 200
 """A candidate of one short line that marks no answer is taken for the answer itself."""
 
 
-@verifier(binary=True, preload=("verifiers.symbolic:warm_up",))
+@verifier(binary=True, pointwise=True, preload=("verifiers.symbolic:warm_up",))
 async def math(
     session: Session,
     candidates: Sequence[Candidate],

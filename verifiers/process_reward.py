@@ -14,7 +14,7 @@ from verifiers.asking import scored, unconfigured
 ROLE = "process_reward"
 
 
-@verifier()
+@verifier(pointwise=True)
 async def process_reward(
     session: Session,
     candidates: Sequence[Candidate],

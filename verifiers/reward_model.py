@@ -14,7 +14,7 @@ from verifiers.asking import scored, unconfigured
 ROLE = "outcome_reward"
 
 
-@verifier()
+@verifier(pointwise=True)
 async def reward_model(
     session: Session,
     candidates: Sequence[Candidate],

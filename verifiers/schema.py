@@ -25,7 +25,7 @@ class _Task(NamedTuple):
     schema: str
 
 
-@verifier(binary=True, preload=("jsonschema",))
+@verifier(binary=True, pointwise=True, preload=("jsonschema",))
 async def schema(
     session: Session,
     candidates: Sequence[Candidate],

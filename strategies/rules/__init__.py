@@ -5,5 +5,6 @@ keyword-only parameters are the rule's own (`rule="beta;level=0.9"`), and it ret
 """
 
 from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop
+from strategies.rules.watching import Growing, Watch
 
-__all__ = ["Draw", "Next", "Rule", "Seen", "Setting", "Stop"]
+__all__ = ["Draw", "Growing", "Next", "Rule", "Seen", "Setting", "Stop", "Watch"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from gateway import Sampling, Score
+from strategies.rules.watching import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A candidate that has ended: its score, its completion tokens, whether a limit cut it."""
+    """A candidate that has ended: its score, its completion tokens, whether a limit cut it.
+
+    `logprobs` are OpenAI's entries for its tokens, where the rule asked for them.
+    """
 
     score: Score
     tokens: int = 0
     cut: bool = False
+    logprobs: Sequence[Mapping[str, Any]] = ()
 
     @property
     def key(self) -> str | None:
@@ -38,10 +43,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Draw `n` more, side by side; `sampling` is over the client's own fields."""
+    """Draw `n` more, side by side; `sampling` is over the client's own fields.
+
+    With `watch`, the rule looks at them while they grow, and is told of those that it let end.
+    """
 
     n: int
     sampling: Sampling = field(default_factory=Sampling)
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
