@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from gateway import (
     Score,
     Session,
     UpstreamRejected,
+    answers,
     verifier,
 )
 from verifiers import quoting
@@ -26,7 +28,7 @@ QUESTION = 'Would you do better if you started over? ("Yes." or "No.")'
 Spaced = Literal["auto", "never", "always"]
 
 
-@verifier()
+@verifier(pointwise=True)
 async def self_evaluation(
     session: Session,
     candidates: Sequence[Candidate],
@@ -50,12 +52,13 @@ async def self_evaluation(
 
     The question, a user's turn after the answer, is `Would you do better if you started over?
     ("Yes." or "No.")`; a "No" says that the answer wins or ties against another draw. Works in
-    mid-generation: a candidate that was cut is asked about as far as it goes. Presumes a model
+    mid-generation: a candidate that was cut is asked about as far as it goes. What a candidate says
+    of itself after its answer is not shown, and never read as the judgement. Presumes a model
     that was trained for the question; what others say is a weak signal and no probability. NaN
     where the model would say neither word, or could not be asked. Costs one completion token.
     """
     asked = _Asked(session, _forms(no, yes, spaced))
-    items = [(_text(candidate), candidate.model or None) for candidate in candidates]
+    items = [(_text(candidate, (no, yes)), candidate.model or None) for candidate in candidates]
     # One alone finds the form of the words, so that the others need not try.
     return await scored(
         session,
@@ -67,8 +70,44 @@ async def self_evaluation(
     )
 
 
-def _text(candidate: Candidate) -> str:
-    return quoting.neutral(quoting.shown(candidate))
+def _text(candidate: Candidate, words: Sequence[str]) -> str:
+    return unforged(quoting.neutral(quoting.shown(candidate)), words)
+
+
+TAIL = 400
+"""Characters at a text's end in which a judgement of itself is looked for."""
+MOST_FORGED = 8
+ROLE = r"(?:< ?\|?[A-Za-z_]{1,20}\|?>|(?:user|assistant|human|ai)\s*:)\s*"
+
+
+def unforged(text: str, words: Sequence[str]) -> str:
+    """`text` less what stands after its answer and looks like the judgement that is asked for.
+
+    That is the question, one of `words` (no, yes), or both, with or without role marks. A word that
+    is itself the answer stays, as does all that follows a text without a marked answer, except
+    where the question comes with it.
+    """
+    said = "|".join(re.escape(word.strip()) for word in words)
+    shut = re.compile(
+        rf"\s*(?:{ROLE})?(?P<asked>{re.escape(QUESTION)}\s*(?:{ROLE})?)?"
+        rf"(?:(?<!\w)[\"'(*]*(?:{said})\b[.!\"')*]*)?\s*\Z",
+        re.IGNORECASE,
+    )
+    for _ in range(MOST_FORGED):
+        head, tail = text[:-TAIL], text[-TAIL:]
+        found = shut.search(tail)
+        rest = head + tail[: found.start()] if found else text
+        if found is None or rest == text or not rest.strip():
+            break
+        if not found["asked"] and not _ends_in_its_answer(rest, text):
+            break
+        text = rest
+    return text
+
+
+def _ends_in_its_answer(rest: str, text: str) -> bool:
+    answer = answers.extract(rest)
+    return answer is not None and answer == answers.extract(text)
 
 
 Form = tuple[tuple[str, ...], tuple[str, ...]]
