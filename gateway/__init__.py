@@ -4,6 +4,7 @@ from gateway import answers, selection
 from gateway.composition import Misnamed, guest_of
 from gateway.drafts import Draft, Drafts
 from gateway.errors import (
+    Abstained,
     BudgetExhausted,
     DeadlineExceeded,
     GatewayError,
@@ -32,6 +33,7 @@ from gateway.types import (
 
 __all__ = [
     "UNJUDGED",
+    "Abstained",
     "Budget",
     "BudgetExhausted",
     "Candidate",

@@ -9,6 +9,7 @@
     ├── Unauthorized             401 authentication_error
     ├── ModelNotFound            404 invalid_request_error
     ├── BudgetExhausted          422 budget_exhausted        nothing could be sampled within it
+    ├── Abstained                422 abstained               no answer is worth giving
     ├── DeadlineExceeded         504 timeout                 the deadline came before any text
     ├── StrategyFailed           500 api_error               a guest broke its contract
     ├── Draining                 503 service_unavailable     the gateway is shutting down
@@ -85,6 +86,14 @@ class BudgetExhausted(GatewayError):
     status = 422
     type = "budget_exhausted"
     code = "budget_exhausted"
+
+
+class Abstained(GatewayError):
+    """The policy asks for an error where no answer is worth giving."""
+
+    status = 422
+    type = "abstained"
+    code = "abstained"
 
 
 class DeadlineExceeded(GatewayError):

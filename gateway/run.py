@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway import selection
 from gateway.errors import (
+    Abstained,
     BudgetExhausted,
     DeadlineExceeded,
     GatewayError,
@@ -90,7 +91,7 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
         return _best_so_far(session, "deadline", error)
     except BudgetExhausted as error:
         return _best_so_far(session, "budget", error)
-    except (InvalidRequest, SandboxUnavailable):
+    except (Abstained, InvalidRequest, SandboxUnavailable):
         raise  # the client has to hear of it, whatever was drawn by then
     except GatewayError as error:
         return _best_so_far(session, "upstream_error", error)

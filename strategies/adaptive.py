@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway import (
+    Abstained,
     Candidate,
     InvalidRequest,
     Outcome,
@@ -20,6 +21,7 @@ from gateway import (
     selection,
     strategy,
 )
+from strategies.asking import Ask, asking
 from strategies.rules.base import Draw, Rule, Seen, Setting, Stop
 from strategies.rules.choosing import RuleName, made
 from strategies.watched import watched
@@ -44,20 +46,22 @@ async def adaptive(
     Every round is read to its end before the rule decides, so that answers which are short, and
     come first, weigh no more than those which are long.
     """
-    chosen = made(rule, Setting(n))
+    name, chosen = made(rule, Setting(n))
     by = verifier or chosen.verifier
     if chosen.verdicts and not session.gives_verdicts(by):
         message = f"rule {rule} needs verdicts, and verifier {by} gives none"
         raise InvalidRequest(message, param="rule", code="invalid_value")
-    return await _Loop(session, chosen, by, n).run()
+    async with asking(session, name, chosen) as ask:
+        return await _Loop(session, chosen, ask, by, n).run()
 
 
 class _Loop:
     """One request's rounds."""
 
-    def __init__(self, session: Session, rule: Rule, by: str, n: int):
+    def __init__(self, session: Session, rule: Rule, ask: Ask, by: str, n: int):
         self._session = session
         self._rule = rule
+        self._ask = ask
         self._by = by
         self._n = n
         self._failure: UpstreamError | None = None
@@ -70,6 +74,8 @@ class _Loop:
             if not self._candidates:
                 raise self._failure
             self._session.degrade("partial")
+        if stop is not None and stop.abstain:
+            return self._abstained(stop)
         outcome = selection.ranked(self._candidates, self._rule.scores(self._scores))
         outcome = replace(outcome, fused=self._has_forced())
         if stop is None:
@@ -82,11 +88,20 @@ class _Loop:
         sampled = {candidate.id for candidate in self._session.candidates}
         return any(candidate.id not in sampled for candidate in self._candidates)
 
+    def _abstained(self, stop: Stop) -> Outcome:
+        """No answer, for which nothing need have been drawn."""
+        if stop.error:
+            raise Abstained(f"rule {stop.reason}: no number of candidates is worth its price")
+        nothing = Candidate("abstained", "", model=self._session.request.model)
+        candidates = self._candidates or [nothing]
+        evidence = stop.evidence or None
+        return Outcome(candidates, "abstained", evidence=evidence, fused=not self._candidates)
+
     async def _rounds(self) -> Stop | None:
         """The rule's word; None where `n` or the budget ended it."""
         wanted = self._session.request.choices
         while True:
-            asked = self._rule.ask()
+            asked = await self._ask()
             missing = wanted - len(self._candidates)
             if isinstance(asked, Stop) and missing <= 0:
                 return asked

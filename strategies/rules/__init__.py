@@ -4,7 +4,7 @@ A rule's file holds a factory marked with `@rule`: its first argument is the `Se
 keyword-only parameters are the rule's own (`rule="beta;level=0.9"`), and it returns a `Rule`.
 """
 
-from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop
+from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop, Work
 from strategies.rules.watching import Growing, Watch
 
-__all__ = ["Draw", "Growing", "Next", "Rule", "Seen", "Setting", "Stop", "Watch"]
+__all__ = ["Draw", "Growing", "Next", "Rule", "Seen", "Setting", "Stop", "Watch", "Work"]

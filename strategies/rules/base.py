@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -58,15 +58,24 @@ class Stop:
     """Draw no more, for `reason` (`x-its-stop`).
 
     `evidence` is what the rule goes by, shown in the `its` block. With `abstain`, what was drawn
-    is no answer: the client gets a refusal.
+    is no answer: the client gets a refusal, or a 422 with `error`.
     """
 
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     abstain: bool = False
+    error: bool = False
 
 
-Next = Draw | Stop
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Have `function(*args)`, picklable, worked out beside the event loop; `solved` is told."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+
+
+Next = Draw | Stop | Work
 
 
 class Rule:
@@ -82,6 +91,19 @@ class Rule:
     """What scores the candidates unless the request names another."""
     verdicts: ClassVar[bool] = False
     """Whether that must give verdicts (`Score.passed`)."""
+
+    decay: ClassVar[float | None] = None
+    """What past lessons on a route weigh after each new one, in (0, 1]; None: learns nothing."""
+
+    def recall(self, learned: Mapping[str, float]) -> None:
+        """Told before the first `ask`: the sum of the lessons so far on this route."""
+
+    def lesson(self) -> Mapping[str, float]:
+        """What this request adds to them, by name; asked for once, at the end."""
+        return {}
+
+    def solved(self, result: Any) -> None:
+        """Told what the `Work` asked for came to; None where it took too long."""
 
     def ask(self) -> Next:
         raise NotImplementedError

@@ -12,11 +12,10 @@ from strategies.rules.base import Rule, Setting
 RULES = load("rule", "strategies.rules", "its_gateway.rules")
 
 
-def made(text: str, setting: Setting) -> Rule:
-    """The rule that `text` names, for `setting`; `Misnamed` where there is none."""
+def made(text: str, setting: Setting) -> tuple[str, Rule]:
+    """The name and the rule that `text` names, for `setting`; `Misnamed` where there is none."""
     spec, params = guest_of(text, RULES)
-    rule: Rule = spec.run(setting, **params)
-    return rule
+    return spec.name, spec.run(setting, **params)
 
 
 def _checked(text: str) -> str:
