@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -41,6 +42,18 @@ class Policy:
     detail: Detail = "none"
     progress: bool = False
     asked: int = 1
+
+    @property
+    def route(self) -> str:
+        """The strategy and its parameters: requests on one route are answered in the same way."""
+        said = (f"{name}={_plain(value)}" for name, value in sorted(self.params.items()))
+        return ";".join([self.strategy.name, *said])
+
+    @property
+    def verifier(self) -> str | None:
+        """The verifier that the policy names, as the request wrote it."""
+        named = self.params.get("verifier")
+        return named if isinstance(named, str) else None
 
 
 @dataclass(frozen=True)
@@ -260,6 +273,10 @@ def _where(layers: Sequence[_Layer], name: str) -> str:
         if getattr(layer.wishes, name) is not None:
             return layer.where(name)
     return name
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _seconds(milliseconds: int | None) -> float | None:

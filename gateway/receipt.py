@@ -46,8 +46,11 @@ class Receipts:
             "stop": outcome.stop,
             "samples": answer.samples,
             "tokens": answer.usage.completion_tokens,
+            "route": policy.route,
             "confidence": outcome.confidence,
+            "calibration": _calibration(answer),
             "support": outcome.support,
+            "signals": dict(answer.signals[0].numbers) if answer.signals else {},
             "degraded": list(outcome.degraded),
             "usage": self._usage(trace, outcome.candidates[0].model),
             "verifier_seconds": dict(trace.verifier_seconds),
@@ -78,6 +81,13 @@ class Receipts:
     def _cost(self, usage: Usage, model: str) -> float:
         prompt, completion = self.prices[model]
         return usage.prompt_tokens * prompt + usage.completion_tokens * completion
+
+
+def _calibration(answer: Answer) -> Json | None:
+    """What the confidence rests on; None where there is none."""
+    if answer.map is None:
+        return None
+    return answer.map.model_dump(include={"verifier", "kind", "n", "ece", "brier"})
 
 
 def _candidate(candidate: Candidate, score: Score, index: int | None) -> Json:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import selection
+from gateway.calibration import Calibration, Map, Signals, signals
 from gateway.errors import (
     Abstained,
     BudgetExhausted,
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 Run = Callable[[Request, Policy, Means, Trace, Sink | None], Coroutine[None, None, "Answer"]]
 """`run`, or what stands for it."""
 
+CUT_SHORT = frozenset({"budget", "deadline"})
+"""Stops after which an answer is not like those that its route's maps were fitted to."""
 LONGEST_MARGIN = 0.1
 """At most so many seconds before the deadline, upstream calls end and what there is is scored."""
 
@@ -39,7 +42,9 @@ LONGEST_MARGIN = 0.1
 class Answer:
     """An outcome and what it cost, all calls included; `relayed` if the client has read it.
 
-    `drawn` are the ids of all candidates in the order in which they were begun.
+    `drawn` are the ids of all candidates in the order in which they were begun; `signals` what
+    verifiers said of each choice, and `map` is what the confidence was read from. `usual` says that
+    nothing cut it short: only then is it like those that its route's maps are fitted to.
     """
 
     outcome: Outcome
@@ -47,6 +52,9 @@ class Answer:
     usage: Usage
     relayed: bool
     drawn: tuple[str, ...] = ()
+    signals: tuple[Signals, ...] = ()
+    map: Map | None = None
+    usual: bool = True
 
 
 async def run(
@@ -74,10 +82,17 @@ async def run(
             f"strategy {policy.strategy.name} answered with what it did not sample"
         )
     outcome = outcome.with_degraded(*trace.degraded)
+    seen = signals(outcome, session.judgements, policy.verifier, request.choices)
+    usual = not outcome.degraded and outcome.stop not in CUT_SHORT
+    known = means.calibration if usual else Calibration()
+    fitted = _map(seen, known, request.model, policy)
+    outcome = replace(outcome, confidence=_confidence(fitted, seen))
     if policy.abstain is not None:
         outcome = _abstained(outcome, policy.abstain, relayed=session.relayed)
     drawn = tuple(candidate.id for candidate in session.candidates)
-    return Answer(outcome, ledger.samples, ledger.usage, session.relayed, drawn)
+    return Answer(
+        outcome, ledger.samples, ledger.usage, session.relayed, drawn, seen, fitted, usual
+    )
 
 
 async def _outcome(session: Session, policy: Policy) -> Outcome:
@@ -136,6 +151,17 @@ def _enough(outcome: Outcome, choices: int) -> Outcome:
 def _are_sampled(outcome: Outcome, session: Session) -> bool:
     known = {candidate.id for candidate in session.candidates}
     return all(candidate.id in known for candidate in outcome.candidates)
+
+
+def _map(seen: Sequence[Signals], known: Calibration, model: str, policy: Policy) -> Map | None:
+    """What was fitted to answers that came about as this one did, if anything was."""
+    if not known.maps or not seen:
+        return None
+    return known.best(model, policy.route, seen[0].numbers)
+
+
+def _confidence(fitted: Map | None, seen: Sequence[Signals]) -> float | None:
+    return None if fitted is None else fitted.probability(seen[0].numbers[fitted.verifier])
 
 
 def _abstained(outcome: Outcome, least: float, *, relayed: bool) -> Outcome:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar, Unpack
 
 from gateway.backends import Backend
+from gateway.calibration import Calibration, Reliability
 from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_tokens
 from gateway.composition import appointed
 from gateway.drafts import Drafts
@@ -53,6 +54,7 @@ class Means:
     roles: Mapping[str, str]
     sandbox: Executor = field(default_factory=NoSandbox)
     learned: Learned = field(default_factory=lambda: Learned(MemoryStore()))
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 class Session(Measures):
@@ -77,6 +79,7 @@ class Session(Measures):
         self.request = request
         self.candidates: list[Candidate] = []
         self.scores: dict[str, Score] = {}
+        self.judgements: dict[str, dict[str, Score]] = {}
         self.relayed = False
         self.shortened = False
         self._means = means
@@ -203,7 +206,9 @@ class Session(Measures):
         if not spec.members:
             self._trace.judged(spec.name, self._trace.clock() - started, scores)
         if outermost:
-            self.scores.update(zip((c.id for c in candidates), scores, strict=True))
+            told = {c.id: score for c, score in zip(candidates, scores, strict=True)}
+            self.scores.update(told)
+            self.judgements.setdefault(by, {}).update(told)
         return list(scores)
 
     def gives_verdicts(self, by: str) -> bool:
@@ -213,6 +218,10 @@ class Session(Measures):
     def judges_alone(self, by: str) -> bool:
         """Whether the verifier that `by` names scores a candidate whatever the others are."""
         return appointed(by, self._means.verifiers)[0].pointwise
+
+    def reliability(self, by: str) -> Reliability | None:
+        """How far the verifier's verdicts on this model's answers can be trusted, if known."""
+        return self._means.calibration.reliability(self.request.model, by)
 
     async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
         """Run a picklable function in a worker process; TimeoutError after `seconds`."""

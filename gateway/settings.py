@@ -180,6 +180,11 @@ class Settings(BaseSettings):
     sandbox_concurrency: int = Field(
         0, ge=0, le=1024, description="Programs run at once; 0 is as many as there are cores."
     )
+    calibration: Path | None = Field(
+        None,
+        description="What `its-gateway calibrate` has written; without it no confidence is told. "
+        "Read again when it changes.",
+    )
     config: Path | None = Field(None, description="TOML file with any of these settings.")
     api_key: Words = Field(
         (), repr=False, description="A key that clients may use; repeat it for several."

@@ -106,9 +106,9 @@ UNJUDGED = Score(math.nan)
 class Outcome:
     """What a strategy returns: candidates best first, and why it stopped.
 
-    `confidence` is a calibrated probability in [0, 1] that the first is right, or None. `support`
-    is the uncalibrated share of the evidence behind it, in [0, 1], or None. `degraded` names what
-    could not be done as asked. `fused` says that the strategy wrote the first candidate itself.
+    `confidence` is, from a strategy, its own belief in [0, 1] that the first is right, or None; the
+    client is told a calibrated probability in its place, or none. `support` is the uncalibrated
+    share of the evidence behind it, in [0, 1], or None. `degraded` names what could not be done as asked. `fused` says that the strategy wrote the first candidate itself.
     """
 
     candidates: Sequence[Candidate]

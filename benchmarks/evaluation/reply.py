@@ -42,6 +42,10 @@ class Reply:
     confidence: float | None = None
     degraded: Sequence[str] = field(default=())
     is_gateway: bool = False
+    model: str | None = None
+    route: str | None = None
+    verifier: str | None = None
+    signals: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(body: Json, headers: Mapping[str, str], seed: int) -> Reply:
@@ -68,6 +72,10 @@ def read(body: Json, headers: Mapping[str, str], seed: int) -> Reply:
         confidence=its.get("confidence"),
         degraded=tuple(name for name in told.split(",") if name),
         is_gateway="x-its-strategy" in headers,
+        model=body.get("model"),
+        route=its.get("route"),
+        verifier=(its.get("params") or {}).get("verifier"),
+        signals=its.get("signals") or {},
     )
 
 

@@ -1,0 +1,1 @@
+"""`its-gateway calibrate`: labelled answers in, calibration maps out."""
