@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
+import orjson
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from gateway import openai
-from gateway.errors import Draining, GatewayError, InvalidRequest
+from gateway.calibration.feedback import parse_feedback
+from gateway.errors import Draining, GatewayError, InvalidRequest, StateUnavailable
 from gateway.host import Host
 from gateway.http import (
     Answering,
@@ -22,9 +25,12 @@ from gateway.http import (
 )
 from gateway.run import run
 from gateway.serving import Exchange
+from gateway.stores import StoreUnavailable
 from gateway.types import Passthrough
 
 Headers = dict[str, str]
+MOST_FEEDBACK = 64 * 2**10
+
 Route = Callable[[Host, Request, Headers], Awaitable[Response]]
 
 
@@ -35,6 +41,8 @@ def add_api(app: FastAPI, host: Host) -> None:
         ("/v1/models", "GET", models),
         ("/v1/completions", "POST", relay),
         ("/v1/embeddings", "POST", relay),
+        ("/v1/its/feedback", "POST", feedback),
+        ("/v1/its/feedback", "GET", labels),
     ):
         # Plain routes: bodies are read and checked here, so FastAPI need not do it again.
         app.router.add_route(path, _guarded(host, route), methods=[method])
@@ -75,11 +83,34 @@ async def chat_completions(host: Host, request: Request, headers: Headers) -> Re
         model if members.knows(model) else "other",
         host.settings.keep_alive_seconds,
         host.tracing.runner(headers["x-request-id"]) if host.tracing else run,
+        partial(host.feedback.remember, owner, model, policy.route),
     )
     headers["x-its-strategy"] = policy.strategy.name
     if chat.stream:
         return Streaming(exchange.events, headers)
     return Answering(exchange.whole, headers)
+
+
+async def feedback(host: Host, request: Request, headers: Headers) -> Response:
+    """Count what a client says of an answer that it got: right or wrong."""
+    told = parse_feedback(await read_body(request, MOST_FEEDBACK))
+    client = host.owner(request.headers, "").client
+    try:
+        recorded = await host.feedback.tell(client, told)
+    except StoreUnavailable as error:
+        raise StateUnavailable(str(error)) from None
+    body = orjson.dumps({"request_id": told.request_id, "recorded": recorded})
+    return Response(body, headers={**headers, "content-type": "application/json"})
+
+
+async def labels(host: Host, request: Request, headers: Headers) -> Response:
+    """All that the client has told, as lines for `its-gateway calibrate`."""
+    client = host.owner(request.headers, "").client
+    try:
+        lines = [orjson.dumps(each) + b"\n" async for each in host.feedback.labels(client)]
+    except StoreUnavailable as error:
+        raise StateUnavailable(str(error)) from None
+    return Response(b"".join(lines), headers={**headers, "content-type": "application/jsonl"})
 
 
 async def models(host: Host, request: Request, headers: Headers) -> Response:

@@ -14,6 +14,7 @@
     ├── StrategyFailed           500 api_error               a guest broke its contract
     ├── Draining                 503 service_unavailable     the gateway is shutting down
     ├── SandboxUnavailable       501 sandbox_unavailable     code cannot be run safely here
+    ├── StateUnavailable         503 service_unavailable     the store that it needs is away
     └── UpstreamError            502 upstream_error
         ├── UpstreamRejected     the upstream's own 4xx status and body
         │   └── Unsupported      400 no backend of this model can do what was asked
@@ -114,6 +115,12 @@ class Draining(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "draining"
+
+
+class StateUnavailable(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "state_unavailable"
 
 
 class SandboxUnavailable(GatewayError):

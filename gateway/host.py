@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from gateway.backends import Backend
 from gateway.backends.pool import Owner, ReplicaPool
+from gateway.calibration import Calibration
+from gateway.calibration import load as load_calibration
+from gateway.calibration.feedback import Feedback
 from gateway.errors import InvalidRequest, Unauthorized
 from gateway.learned import Learned
 from gateway.metrics import Metrics
@@ -47,12 +50,13 @@ class Host:
     workers: Workers
     sandbox: Executor
     store: Store
+    feedback: Feedback
     keys: frozenset[bytes]
     created: int
     tracing: Tracing | None = None
     draining: bool = False
     sandbox_state: str = "unknown"
-    reload: Reload | None = None
+    reload: Reload[Settings] | None = None
 
     @classmethod
     def build(
@@ -72,6 +76,7 @@ class Host:
         workers = Workers(preload=sorted(needed))
         sandbox = executor_of(settings, metrics)
         store = store_of(settings, metrics)
+        learned = Learned(store)
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,
@@ -79,12 +84,19 @@ class Host:
             pool=pool,
             metrics=metrics,
             means=Means(
-                pool, verifiers, workers, settings.roles.assigned(), sandbox, Learned(store)
+                pool,
+                verifiers,
+                workers,
+                settings.roles.assigned(),
+                sandbox,
+                learned,
+                calibration_of(settings),
             ),
             receipts=Receipts(prices),
             workers=workers,
             sandbox=sandbox,
             store=store,
+            feedback=Feedback(store, learned),
             keys=frozenset(_digest(key) for key in keys),
             created=int(time.time()),
             tracing=tracing,
@@ -109,7 +121,15 @@ class Host:
         work = [self.pool.members.keep(), self.store.keep(), self._look_at_sandbox()]
         if self.reload is not None:
             work.append(self.reload.watch(self.settings.pool.resolve_seconds))
+        if self.settings.calibration is not None:
+            maps = Reload(
+                self.settings.calibration, lambda: calibration_of(self.settings), self._calibrate
+            )
+            work.append(maps.watch(self.settings.pool.resolve_seconds))
         return work
+
+    async def _calibrate(self, fresh: Calibration) -> None:
+        self.means = replace(self.means, calibration=fresh)
 
     async def _look_at_sandbox(self) -> None:
         """Say at once, and not only when a request needs it, that no code can be run."""
@@ -125,6 +145,16 @@ class Host:
         await self.store.close()
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
+
+
+def calibration_of(settings: Settings) -> Calibration:
+    """What was fitted to labelled answers, if anything; `ConfigError` where it cannot be read."""
+    if settings.calibration is None:
+        return Calibration()
+    try:
+        return load_calibration(settings.calibration)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"calibration: {error}") from None
 
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from gateway.calibration.feedback import Told
 from gateway.openai import ChatRequest
 from gateway.policy import Rules
 from gateway.types import Json
@@ -30,6 +31,8 @@ def _document(app: FastAPI, rules: Rules) -> Json:
     document: Json = get_openapi(title=app.title, version="0.1.0", routes=app.routes)
     chat = ChatRequest.model_json_schema(ref_template=REF)
     schemas: Json = {**chat.pop("$defs", {}), "ChatRequest": chat}
+    feedback = Told.model_json_schema(ref_template=REF)
+    schemas |= {**feedback.pop("$defs", {}), "Feedback": feedback}
     for registry in (rules.strategies, rules.verifiers):
         for spec in registry.specs():
             schema = spec.params.model_json_schema(ref_template=REF)
@@ -54,12 +57,24 @@ def _paths() -> Json:
     relayed: Json = {"summary": "Passed through to a backend", "responses": answers}
     return {
         "/v1/chat/completions": {"post": chat},
+        "/v1/its/feedback": _feedback(),
         "/v1/completions": {"post": relayed},
         "/v1/embeddings": {"post": relayed},
         "/v1/models": {
             "get": {"summary": "Models, and each with every preset", "responses": answers}
         },
     }
+
+
+def _feedback() -> Json:
+    ref = {"$ref": REF.format(model="Feedback")}
+    told: Json = {
+        "summary": "Say whether an answer was right",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref}}},
+        "responses": {"200": {"description": "How many labels were new."}},
+    }
+    lines = {"200": {"description": "Counts of what this client told, one JSON object a line."}}
+    return {"post": told, "get": {"summary": "All labels that were told", "responses": lines}}
 
 
 def _header(header: str, name: str) -> Json:

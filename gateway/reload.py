@@ -1,4 +1,4 @@
-"""Backends that are added to or taken from the configuration file while the gateway runs."""
+"""Files that are read again while the gateway runs: its configuration, its calibration."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from gateway.settings import ConfigError, Settings
+from gateway.settings import ConfigError
 
 logger = logging.getLogger("its_gateway")
 
+T = TypeVar("T")
 
-class Reload:
-    """Applies the settings anew when told (SIGHUP), and whenever the file's content changed.
 
-    Settings that cannot be used are logged and change nothing.
+class Reload(Generic[T]):
+    """Applies what is read anew when told (SIGHUP), and whenever the file's content changed.
+
+    What cannot be used is logged and changes nothing.
     """
 
     def __init__(
         self,
         file: Path | None,
-        read: Callable[[], Settings],
-        apply: Callable[[Settings], Awaitable[None]],
+        read: Callable[[], T],
+        apply: Callable[[T], Awaitable[None]],
     ):
         self._file = file
+        self._name = "" if file is None else file.name
         self._read = read
         self._apply = apply
         self._told = asyncio.Event()
@@ -56,9 +60,11 @@ class Reload:
         try:
             await self._apply(self._read())
         except ConfigError as error:
-            logger.error("configuration not reloaded", extra={"reason": str(error)})
+            logger.error(
+                "configuration not reloaded", extra={"file": self._name, "reason": str(error)}
+            )
         else:
-            logger.info("configuration reloaded")
+            logger.info("configuration reloaded", extra={"file": self._name})
 
     def _content(self) -> bytes | None:
         """The file's content: a mounted one changes by its link, which no date tells of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from gateway import openai
@@ -30,7 +30,10 @@ REFUSAL = "I am not confident enough in any answer that I found."
 
 @dataclass(slots=True)
 class Exchange:
-    """A chat request and all that it needs to be answered; `model` is its metrics label."""
+    """A chat request and all that it needs to be answered; `model` is its metrics label.
+
+    `remember` is awaited with the answer before the client has all of it.
+    """
 
     id: str
     chat: Chat
@@ -41,6 +44,7 @@ class Exchange:
     model: str
     keep_alive: float
     runner: Run = run
+    remember: Callable[[Answer], Awaitable[None]] | None = None
     trace: Trace = field(default_factory=Trace)
     started: float = 0.0
     first: float | None = None
@@ -106,6 +110,8 @@ class Exchange:
             if outcome != "ok":
                 self.metrics.failed(self.policy.strategy.name, self.model, outcome, self.trace)
                 self._log(outcome)
+        if self.remember is not None:
+            await self.remember(answer)
         now = self.trace.clock()
         self.metrics.record(
             self.policy.strategy.name,

@@ -108,7 +108,8 @@ class Outcome:
 
     `confidence` is, from a strategy, its own belief in [0, 1] that the first is right, or None; the
     client is told a calibrated probability in its place, or none. `support` is the uncalibrated
-    share of the evidence behind it, in [0, 1], or None. `degraded` names what could not be done as asked. `fused` says that the strategy wrote the first candidate itself.
+    share of the evidence behind it, in [0, 1], or None. `degraded` names what could not be done as
+    asked. `fused` says that the strategy wrote the first candidate itself.
     """
 
     candidates: Sequence[Candidate]

@@ -19,8 +19,9 @@ from gateway.calibration.maps import Calibration, Interval, Reliability, load
 
 ABOUT = """\
 Fit what labelled answers show of each verifier, by model and route: maps from its numbers to
-probabilities, and how often its verdicts are right. Labels are JSONL files, such as `GET /v1/its/feedback` gives, or
-folders of `its-gateway eval`. The maps go to --out, for `its-gateway serve --calibration FILE`."""
+probabilities, and how often its verdicts are right. Labels are JSONL files, such as
+`GET /v1/its/feedback` gives, or folders of `its-gateway eval`. The maps go to --out, for
+`its-gateway serve --calibration FILE`."""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -55,7 +55,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A map, what it told of answers that it had not seen, and `why` it is not to be used, if so."""
+    """A map, what it told of answers that it had not seen, and `why` it is not for use, if so."""
 
     key: Key
     n: int

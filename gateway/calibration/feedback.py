@@ -9,6 +9,7 @@ from typing import Any, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.backends.pool import Owner
 from gateway.calibration.labels import Place, lines, of_answer, of_verdict
 from gateway.errors import InvalidRequest
 from gateway.learned import Learned
@@ -78,9 +79,7 @@ class Feedback:
         self._places: set[str] = set()
         self._one_by_one = asyncio.Lock()
 
-    async def remember(
-        self, client: str, request_id: str, model: str, route: str, answer: Answer
-    ) -> None:
+    async def remember(self, owner: Owner, model: str, route: str, answer: Answer) -> None:
         """Keep what verifiers said of the answer; nothing where none was asked."""
         if not any(seen.numbers or seen.passed for seen in answer.signals):
             return
@@ -93,7 +92,7 @@ class Feedback:
             "told": {},
         }
         try:
-            await self._keep(client, request_id, record)
+            await self._keep(owner.client, owner.request, record)
         except StoreUnavailable:  # which the store itself counts and reports
             return
 

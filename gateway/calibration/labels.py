@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.types import Json
@@ -67,5 +67,8 @@ def _passed(text: str) -> bool:
     return text == "1"
 
 
-FIELDS = {"answer": ("score", float), "verdict": ("passed", _passed)}
+FIELDS: Mapping[str, tuple[str, Callable[[str], float | bool]]] = {
+    "answer": ("score", float),
+    "verdict": ("passed", _passed),
+}
 """By a count's kind: the field that its value is told in, and how it is read."""

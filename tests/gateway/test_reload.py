@@ -14,7 +14,7 @@ import pytest
 from gateway import serve
 from gateway.host import Host
 from gateway.reload import Reload
-from gateway.settings import ConfigError, load
+from gateway.settings import ConfigError, Settings, load
 from tests.conftest import settles
 from tests.gateway.test_serve import Gateway, Slow, upstream
 
@@ -28,7 +28,7 @@ def _write(path: Path, *ports: int) -> None:
 
 
 @pytest.fixture
-async def watched(tmp_path: Path) -> AsyncIterator[tuple[Path, Host, Reload]]:
+async def watched(tmp_path: Path) -> AsyncIterator[tuple[Path, Host, Reload[Settings]]]:
     path = tmp_path / "its.toml"
     _write(path, 1, 2)
     argv = [f"--config={path}"]
@@ -45,7 +45,7 @@ def _places(host: Host) -> list[str]:
     return [each.place[-1] for each in host.pool.members.replicas if not each.draining]
 
 
-async def test_a_changed_file_is_read_again(watched: tuple[Path, Host, Reload]) -> None:
+async def test_a_changed_file_is_read_again(watched: tuple[Path, Host, Reload[Settings]]) -> None:
     path, host, _ = watched
     assert _places(host) == ["1", "2"]
     await asyncio.sleep(0)
@@ -55,7 +55,7 @@ async def test_a_changed_file_is_read_again(watched: tuple[Path, Host, Reload]) 
 
 @pytest.mark.parametrize("text", ["backends = 3", "[[backends", "", '[[backends]]\nurl = "x"'])
 async def test_a_file_that_cannot_be_used_changes_nothing(
-    watched: tuple[Path, Host, Reload], caplog: pytest.LogCaptureFixture, text: str
+    watched: tuple[Path, Host, Reload[Settings]], caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     path, host, _ = watched
     await asyncio.sleep(0)

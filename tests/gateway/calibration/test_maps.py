@@ -60,7 +60,7 @@ def test_maps_never_fall(one: float, other: float) -> None:
     ],
 )
 def test_a_map_that_is_no_map_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="isotonic|platt|xs|n|ece"):
+    with pytest.raises(ValueError, match=r"isotonic|platt|xs|n|ece"):
         isotonic(**wrong)
 
 
