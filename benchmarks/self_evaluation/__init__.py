@@ -1,0 +1,1 @@
+"""What self-evaluation buys on the demo's model, beside what a perfect one would."""

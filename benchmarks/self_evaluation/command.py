@@ -1,0 +1,130 @@
+"""`python -m benchmarks.self_evaluation`: what self-evaluation keeps of 16 samples' gain, through
+the gateway, beside the bound of a perfect one; utility against thresholds; pruning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import aiohttp
+from rich.console import Console
+
+from benchmarks.demo.gateway_process import NotReady, gateway
+from benchmarks.evaluation import journal
+from benchmarks.evaluation.client import Asking, Fatal
+from benchmarks.evaluation.options import positive, words
+from benchmarks.evaluation.problem import Problem, digest
+from benchmarks.evaluation.running import Plan, carry_out, progress
+from benchmarks.evaluation.sources import generated
+from benchmarks.scaling.beds import REPEAT
+from benchmarks.scaling.report import command_line
+from benchmarks.self_evaluation.plans import Plans, plans
+from benchmarks.self_evaluation.report import RESAMPLES, written
+
+HERE = Path(__file__).parent
+MODEL = "its-demo"
+LANGUAGES = "en,fr,de,es,ja,ru,zh"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run and report; 2 for a bad command line, 1 for a gateway that cannot be asked."""
+    options = _parser().parse_args(argv)
+    console = Console(stderr=True, soft_wrap=True)
+    started = time.monotonic()
+    asked = generated(options.problems, options.seed, options.languages)
+    # One repeat of each, in the form that the arrays of `measured` go by.
+    problems = [each.model_copy(update={"id": f"{each.id}{REPEAT}0"}) for each in asked]
+    planned = plans(options.checkpoint, sparse=options.quick)
+    try:
+        with _work(options.work) as work:
+            run = _run(problems, planned, options, work, console)
+    except (Fatal, NotReady, journal.BadRun) as error:
+        console.print(f"self_evaluation: {error}", markup=False, highlight=False)
+        return 1
+    facts = [
+        f"`{command_line('python -m benchmarks.self_evaluation', argv)}`: "
+        f"{time.monotonic() - started:.0f} seconds",
+        f"{len(problems)} unseen problems of the demo's kind, languages "
+        f"{', '.join(options.languages)}; seed {options.seed}; {RESAMPLES} resamples",
+        f"its-gateway {version('its-gateway')}, Python {platform.python_version()}",
+    ]
+    options.out.mkdir(parents=True, exist_ok=True)
+    page = options.out / "report.md"
+    page.write_text(written(run, planned, options.checkpoint, options.seed, facts))
+    print(page)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.self_evaluation", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--problems", type=positive, default=210, help="how many (210)")
+    parser.add_argument("--languages", type=words, default=words(LANGUAGES), help=LANGUAGES)
+    parser.add_argument("--checkpoint", type=positive, default=16, help="tokens at pruning (16)")
+    parser.add_argument("--seed", type=int, default=11, help="of problems and draws (11)")
+    parser.add_argument("--concurrency", type=positive, default=4, help="problems at once (4)")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the policies")
+    parser.add_argument("--work", type=Path, help="folder of the journal, to go on after an end")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the report (this one)")
+    return parser
+
+
+@contextmanager
+def _work(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as fresh:
+        yield Path(fresh)
+
+
+def _run(
+    problems: Sequence[Problem],
+    planned: Plans,
+    options: argparse.Namespace,
+    work: Path,
+    console: Console,
+) -> journal.Run:
+    work.mkdir(parents=True, exist_ok=True)
+    folder = work / "journal"
+    with gateway(["--port", "0"], work / "gateway.log") as base:
+        asyncio.run(_ask(problems, planned, options, folder, f"{base}/v1", console))
+    return journal.read(folder)
+
+
+async def _ask(
+    problems: Sequence[Problem],
+    planned: Plans,
+    options: argparse.Namespace,
+    folder: Path,
+    base: str,
+    console: Console,
+) -> None:
+    plan = Plan(planned.policies, problems, options.concurrency, texts=False)
+    asking = Asking(model=MODEL, seed=options.seed, fields={})
+    manifest = {
+        "seed": options.seed,
+        "problems": digest(problems),
+        "policies": {
+            name: each.model_dump(mode="json", exclude_defaults=True)
+            for name, each in planned.policies.items()
+        },
+    }
+    quiet = not sys.stderr.isatty()
+    timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        with (
+            journal.Journal(folder, manifest, problems) as record,
+            progress(plan, record, console, quiet=quiet) as tick,
+        ):
+            await carry_out(plan, session, base, asking, record, tick)
