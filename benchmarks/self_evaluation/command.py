@@ -10,7 +10,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,12 +22,14 @@ from benchmarks.demo.gateway_process import NotReady, gateway
 from benchmarks.evaluation import journal
 from benchmarks.evaluation.client import Asking, Fatal
 from benchmarks.evaluation.options import positive, words
+from benchmarks.evaluation.policies import Policy
 from benchmarks.evaluation.problem import Problem, digest
 from benchmarks.evaluation.running import Plan, carry_out, progress
 from benchmarks.evaluation.sources import generated
 from benchmarks.scaling.beds import REPEAT
 from benchmarks.scaling.report import command_line
-from benchmarks.self_evaluation.plans import Plans, plans
+from benchmarks.self_evaluation.found import Found, rows_of
+from benchmarks.self_evaluation.plans import AIMS, Plans, first, plans
 from benchmarks.self_evaluation.report import RESAMPLES, written
 
 HERE = Path(__file__).parent
@@ -43,10 +45,9 @@ def main(argv: Sequence[str]) -> int:
     asked = generated(options.problems, options.seed, options.languages)
     # One repeat of each, in the form that the arrays of `measured` go by.
     problems = [each.model_copy(update={"id": f"{each.id}{REPEAT}0"}) for each in asked]
-    planned = plans(options.checkpoint, sparse=options.quick)
     try:
         with _work(options.work) as work:
-            run = _run(problems, planned, options, work, console)
+            found, planned = _run(problems, options, work, console)
     except (Fatal, NotReady, journal.BadRun) as error:
         console.print(f"self_evaluation: {error}", markup=False, highlight=False)
         return 1
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     page = options.out / "report.md"
-    page.write_text(written(run, planned, options.checkpoint, options.seed, facts))
+    page.write_text(written(found, planned, options.checkpoint, options.seed, facts))
     print(page)
     return 0
 
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=positive, default=16, help="tokens at pruning (16)")
     parser.add_argument("--seed", type=int, default=11, help="of problems and draws (11)")
     parser.add_argument("--concurrency", type=positive, default=4, help="problems at once (4)")
-    parser.add_argument("--quick", action="store_true", help="a quarter of the policies")
+    parser.add_argument("--quick", action="store_true", help="fewer policies")
     parser.add_argument("--work", type=Path, help="folder of the journal, to go on after an end")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the report (this one)")
     return parser
@@ -90,34 +91,39 @@ def _work(folder: Path | None) -> Iterator[Path]:
 
 def _run(
     problems: Sequence[Problem],
-    planned: Plans,
     options: argparse.Namespace,
     work: Path,
     console: Console,
-) -> journal.Run:
+) -> tuple[Found, Plans]:
+    """The first run, and the one with what was found on its candidates."""
     work.mkdir(parents=True, exist_ok=True)
-    folder = work / "journal"
+    before, after = work / "first", work / "second"
     with gateway(["--port", "0"], work / "gateway.log") as base:
-        asyncio.run(_ask(problems, planned, options, folder, f"{base}/v1", console))
-    return journal.read(folder)
+        url = f"{base}/v1"
+        asyncio.run(_ask(problems, first(), options, before, url, console))
+        rows = rows_of(journal.read(before))
+        aims = AIMS[3:8:2] if options.quick else AIMS
+        planned = plans(rows, options.checkpoint, aims=aims)
+        asyncio.run(_ask(problems, planned.policies, options, after, url, console))
+    return Found.of(journal.read(before), journal.read(after)), planned
 
 
 async def _ask(
     problems: Sequence[Problem],
-    planned: Plans,
+    policies: Mapping[str, Policy],
     options: argparse.Namespace,
     folder: Path,
     base: str,
     console: Console,
 ) -> None:
-    plan = Plan(planned.policies, problems, options.concurrency, texts=False)
+    plan = Plan(policies, problems, options.concurrency, texts=False)
     asking = Asking(model=MODEL, seed=options.seed, fields={})
     manifest = {
         "seed": options.seed,
         "problems": digest(problems),
         "policies": {
             name: each.model_dump(mode="json", exclude_defaults=True)
-            for name, each in planned.policies.items()
+            for name, each in policies.items()
         },
     }
     quiet = not sys.stderr.isatty()

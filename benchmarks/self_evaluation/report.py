@@ -8,14 +8,12 @@ import numpy as np
 
 from benchmarks.evaluation.bootstrap import Resamples
 from benchmarks.evaluation.coverage import Floats
-from benchmarks.evaluation.journal import Run
-from benchmarks.evaluation.results import Results, of_run
 from benchmarks.evaluation.tables import amount, percent, table
 from benchmarks.scaling.equal import Measured, against
-from benchmarks.scaling.measured import measured
 from benchmarks.self_evaluation.bound import perfect
+from benchmarks.self_evaluation.found import Found
 from benchmarks.self_evaluation.plans import ALL, AT_ONCE, MOST, ONE, Plans
-from benchmarks.self_evaluation.shares import Kept, kept, told
+from benchmarks.self_evaluation.shares import Kept, kept
 
 RESAMPLES = 2000
 HEAD = """\
@@ -29,67 +27,51 @@ intervals of a paired bootstrap over problems. The right answer never left the c
 """
 
 
-def written(run: Run, planned: Plans, checkpoint: int, seed: int, facts: Sequence[str]) -> str:
+def written(found: Found, planned: Plans, checkpoint: int, seed: int, facts: Sequence[str]) -> str:
     """The whole page."""
-    found, results = measured(run), of_run(run)
-    order = np.argsort([each.id for each in results[ONE].problems])
-    resamples = Resamples(len(order), seed, RESAMPLES)
-    bank = results[ALL]
-    first = np.array([float(bank.drawn_right[i][0]) if len(bank.drawn_right[i]) else 0.0
-                      for i in order])  # fmt: skip
+    policies = found.policies
+    resamples = Resamples(len(found.first), seed, RESAMPLES)
     lines = [
         HEAD,
         *(f"- {fact}" for fact in facts),
         "",
-        *_signal(run, bank),
-        *_kept(found, planned, bank, found[ONE].right, resamples, "one plain sample"),
-        *_kept(found, planned, bank, first, resamples, "its own first, greedy one"),
-        *_utility(found, planned, resamples),
-        *_pruning(found, planned, checkpoint, resamples),
+        *_signal(found),
+        *_kept(found, planned, policies[ONE].right, resamples, "one plain sample"),
+        *_kept(found, planned, found.first, resamples, "its own first, greedy one"),
+        *_utility(policies, planned, resamples),
+        *_pruning(policies, planned, checkpoint, resamples),
         "## All policies",
         "",
-        _all(found, resamples),
+        _all(found, planned, resamples),
         "",
     ]
     return "\n".join(lines)
 
 
-def _signal(run: Run, bank: Results) -> list[str]:
+def _signal(found: Found) -> list[str]:
     """How well the scores tell, over all candidates and among those of one problem."""
-    rows = [run.entries[ALL, problem.id].candidates for problem in bank.problems]
-    judged = [[c for c in row if c["score"] is not None] for row in rows]
-    pairs = [([c["score"] for c in row], [c["correct"] for c in row]) for row in judged]
-    overall = told(
-        [s for scores, _ in pairs for s in scores], [r for _, hits in pairs for r in hits]
-    )
-    within = [value for each in pairs if not np.isnan(value := told(*each))]
     return [
         "## The scores themselves",
         "",
-        f"AUROC of right against wrong among {MOST} annealed candidates: {overall:.3f} over all, "
-        f"{np.mean(within) if within else np.nan:.3f} among those of one problem, on average. Only "
-        "the second can choose an answer; the first tells hard problems from easy ones.",
+        f"AUROC of right against wrong among {MOST} annealed candidates: {found.overall:.3f} over "
+        f"all, {found.within:.3f} among those of one problem, on average. Only the second can "
+        "choose an answer; the first tells hard problems from easy ones.",
         "",
     ]
 
 
 def _kept(
-    found: Mapping[str, Measured],
-    planned: Plans,
-    bank: Results,
-    base: Floats,
-    resamples: Resamples,
-    named: str,
+    found: Found, planned: Plans, base: Floats, resamples: Resamples, named: str
 ) -> list[str]:
-    whole = found[ALL].right
+    whole = found.policies[ALL].right
     families = {
-        "threshold, batches 1, 2, 4, 8": list(planned.doubling),
-        "threshold, one at a time": list(planned.single),
-        "utility": list(planned.utility),
+        "threshold, batches 1, 2, 4, 8": planned.doubling,
+        "threshold, one at a time": planned.single,
+        "utility": planned.utility,
     }
     rows = kept(
-        found, families, base=base, whole=whole,
-        curve=perfect([each for each in bank.drawn_right if len(each)]), resamples=resamples,
+        found.policies, families, base=base, whole=whole,
+        curve=perfect(found.drawn_right), resamples=resamples,
     )  # fmt: skip
     gain = resamples.mean(whole - base)
     header = ["rule", "samples ≤", "asked", "policy", "samples", "accuracy", "share kept", "met",
@@ -184,17 +166,21 @@ def _pruning(
     ]
 
 
-def _all(found: Mapping[str, Measured], resamples: Resamples) -> str:
+def _all(found: Found, planned: Plans, resamples: Resamples) -> str:
+    rules = {
+        name: str((each.params or {}).get("rule", "")) for name, each in planned.policies.items()
+    }
     return table(
-        ["policy", "accuracy", "samples", "tokens", "failed"],
+        ["policy", "rule", "accuracy", "samples", "tokens", "failed"],
         [
             [
                 f"`{name}`",
+                f"`{rules.get(name, '')}`" if rules.get(name) else "",
                 percent(resamples.mean(each.right).json()),
                 f"{np.nanmean(each.samples):.2f}",
                 amount(resamples.mean(each.tokens).json()),
                 str(each.failed),
             ]
-            for name, each in found.items()
+            for name, each in found.policies.items()
         ],
     )

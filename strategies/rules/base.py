@@ -13,9 +13,10 @@ from strategies.rules.watching import Watch
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rule is made for: at most `n` candidates."""
+    """What a rule is made for: at most `n` candidates, and `first` or more to begin with."""
 
     n: int
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)

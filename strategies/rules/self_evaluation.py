@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from gateway import Sampling, rule
 from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop
-from strategies.rules.expecting import Outlook, Shape
+from strategies.rules.expecting import Outlook, Shape, lesson
 from strategies.rules.watching import Keeping, Watch
 
 Mode = Literal["threshold", "utility"]
@@ -72,13 +72,12 @@ def self_evaluation(
     on: the others are aborted upstream. The scores presume a model that was trained for the
     question.
     """
-    sizes: _Sizes = (
-        _Threshold(tau, growth)
-        if mode == "threshold"
-        else _Utility(setting.n, token_price / TOKENS, latency_price / TOKENS, Shape())
-    )
     watch = Keeping((checkpoint,), keep) if keep < 1 else None
-    return _SelfEvaluation(sizes, first, anneal=anneal, watch=watch)
+    begin = max(first, setting.first)
+    if mode == "threshold":
+        return _SelfEvaluation(_Threshold(tau, growth), begin, anneal=anneal, watch=watch)
+    prices = _Utility(setting.n, token_price / TOKENS, latency_price / TOKENS)
+    return _Learning(prices, begin, anneal=anneal, watch=watch)
 
 
 class _Sizes(Protocol):
@@ -102,20 +101,21 @@ class _Threshold:
         return max(1, round(last * self.growth))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Utility:
     """Prices are a token's."""
 
     most: int
     token_price: float
     latency_price: float
-    shape: Shape
+    shape: Shape = field(default_factory=Shape)
     reason: str = "not_worth_more"
 
     def more(self, scores: Sequence[float], tokens: Sequence[int], last: int) -> int:
         if not scores:
             return max(1, last)
-        length = sum(tokens) / len(tokens)
+        known = [each for each in tokens if each] or [1]
+        length = sum(known) / len(known)
         draws = [each for each in AHEAD if each <= max(1, self.most - len(scores))]
         outlook = Outlook(self.shape, scores)
         gains = between(outlook.best, outlook.gains(draws))
@@ -149,21 +149,37 @@ class _SelfEvaluation(Rule):
         self._next = first
         self._anneal = anneal
         self._watch = watch
-        self._batch = 0
-        self._best = math.nan
+        # A first batch of 2, 4, 8 stands for the smaller ones, and is as warm as the last of them.
+        self._batch = max(0, math.ceil(math.log2(first)))
+        self._scores: list[float] = []
 
     def ask(self) -> Next:
         if not self._next:
-            return Stop(self._sizes.reason, {"self_evaluation": self._best})
+            return Stop(self._sizes.reason, {"self_evaluation": max(self._scores)})
         self._batch += 1
         sampling = Sampling(temperature=annealed(self._batch)) if self._anneal else Sampling()
         return Draw(self._next, sampling, self._watch if self._next > 1 else None)
 
     def tell(self, seen: Sequence[Seen]) -> None:
         judged = [each for each in seen if each.score.judged]
-        scores = [each.value for each in judged]
-        self._best = max(scores, default=math.nan)
-        self._next = self._sizes.more(scores, [each.tokens for each in judged], self._next)
+        self._scores = [each.value for each in judged]
+        self._next = self._sizes.more(self._scores, [each.tokens for each in judged], self._next)
+
+
+class _Learning(_SelfEvaluation):
+    """Knows by what it has seen on its route how scores lie."""
+
+    decay = 0.999
+
+    def __init__(self, prices: _Utility, first: int, *, anneal: bool, watch: Watch | None):
+        super().__init__(prices, first, anneal=anneal, watch=watch)
+        self._prices = prices
+
+    def recall(self, learned: Mapping[str, float]) -> None:
+        self._prices.shape = Shape.learned(learned)
+
+    def lesson(self) -> Mapping[str, float]:
+        return lesson(self._scores)
 
 
 def annealed(batch: int) -> float:

@@ -41,6 +41,11 @@ def test_batches_double_and_warm_up_until_one_is_sure() -> None:
     assert batches(made(tau=0.9), 0.5) == [(1, 0.0), (2, 0.5), (4, 0.75), (8, 0.875), (16, 0.9375)]
     assert batches(made(tau=0.9), 0.9) == [(1, 0.0)]
     assert batches(made(first=3, growth=1, anneal=False), 0.5)[:2] == [(3, None), (3, None)]
+    # As warm as if smaller batches had gone before: greedy candidates would all be the same.
+    assert batches(made(first=4), 0.5)[:2] == [(4, 0.75), (8, 0.875)]
+    eight = self_evaluation(Setting(N, first=8)).ask()
+    assert isinstance(eight, Draw)
+    assert (eight.n, eight.sampling["temperature"]) == (8, 0.875)
 
 
 def test_it_says_why_and_how_sure_it_was() -> None:
@@ -105,6 +110,23 @@ def test_the_outlook_is_that_of_its_model() -> None:
     for draws, gain in zip((1, 4), outlook.gains((1, 4)), strict=True):
         simulated = np.maximum(more[:, :draws].max(1), 0.7).mean() - 0.7
         assert gain == pytest.approx(simulated, abs=0.002)
+
+
+def test_it_learns_how_scores_lie_on_its_route() -> None:
+    """Where scores never rise, the same price soon buys less."""
+    learned: dict[str, float] = {}
+    sizes = []
+    for _ in range(60):
+        rule, seen = made(mode="utility", token_price=2.0), 0
+        rule.recall(learned)
+        while isinstance(rule.ask(), Draw) and seen < N:
+            seen += 1
+            rule.tell(told(*[0.7] * seen))
+        sizes.append(seen)
+        for name, value in rule.lesson().items():
+            learned[name] = learned.get(name, 0.0) * (rule.decay or 0) + value
+    assert sizes[-1] < sizes[0]
+    assert made().decay is None
 
 
 def test_worth_lies_between_what_scores_promise_and_a_perfect_judge() -> None:
