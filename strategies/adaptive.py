@@ -22,6 +22,7 @@ from gateway import (
     strategy,
 )
 from strategies.asking import Ask, asking
+from strategies.difficulty import beginning
 from strategies.rules.base import Draw, Rule, Seen, Setting, Stop
 from strategies.rules.choosing import RuleName, made
 from strategies.watched import watched
@@ -40,30 +41,43 @@ async def adaptive(
         VerifierName | None,
         Field(description="Scores the candidates; the rule's own unless named."),
     ] = None,
+    first_target: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Chance of a right candidate for which the first batch is sized, by what "
+            "earlier requests told of how hard the prompt is; unset, the rule's own first batch.",
+        ),
+    ] = None,
 ) -> Outcome:
     """Sample as `rule` asks, round by round, up to `n`; answer with the highest scored.
 
     Every round is read to its end before the rule decides, so that answers which are short, and
     come first, weigh no more than those which are long.
     """
-    name, chosen = made(rule, Setting(n))
+    begin = await beginning(session, first_target, n)
+    name, chosen = made(rule, Setting(n, begin.size))
     by = verifier or chosen.verifier
     if chosen.verdicts and not session.gives_verdicts(by):
         message = f"rule {rule} needs verdicts, and verifier {by} gives none"
         raise InvalidRequest(message, param="rule", code="invalid_value")
     async with asking(session, name, chosen) as ask:
-        return await _Loop(session, chosen, ask, by, n).run()
+        outcome = await _Loop(session, chosen, ask, by, Setting(n, begin.size)).run()
+    await begin.learn(outcome)
+    return outcome
 
 
 class _Loop:
     """One request's rounds."""
 
-    def __init__(self, session: Session, rule: Rule, ask: Ask, by: str, n: int):
+    def __init__(self, session: Session, rule: Rule, ask: Ask, by: str, setting: Setting):
         self._session = session
         self._rule = rule
         self._ask = ask
         self._by = by
-        self._n = n
+        self._n = setting.n
+        self._first = setting.first
         self._failure: UpstreamError | None = None
         self._candidates: list[Candidate] = []
         self._scores: Sequence[Score] = ()
@@ -99,8 +113,8 @@ class _Loop:
 
     async def _rounds(self) -> Stop | None:
         """The rule's word; None where `n` or the budget ended it."""
-        wanted = self._session.request.choices
         while True:
+            wanted = self._session.request.choices if self._candidates else self._first
             asked = await self._ask()
             missing = wanted - len(self._candidates)
             if isinstance(asked, Stop) and missing <= 0:

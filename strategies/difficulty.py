@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway import GatewayError, Score, Session
+from gateway import GatewayError, Outcome, Score, Session
 from strategies import cells
 
 EMBED = "embed"
@@ -71,35 +71,42 @@ def successes(scores: Sequence[Score], best: Score) -> tuple[float, int]:
     return math.fsum(values), len(values)
 
 
-class Difficulty:
-    """What the store knows of a session's prompt, and a way to add to it."""
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A first batch of `size`; `keys` of the states that learn what came of it."""
 
-    def __init__(self, session: Session, prompt: str, cell: str):
-        model = session.request.model
-        self._session = session
-        self._keys = (
-            f"difficulty/{model}/prompt/{cells.named(prompt)}",
-            f"difficulty/{model}/cell/{cell}",
-        )
+    session: Session
+    size: int
+    keys: tuple[str, ...] = ()
 
-    @classmethod
-    async def of(cls, session: Session) -> Difficulty:
-        """Of the request's prompt; its cell is an embedding's where there is a model for that."""
-        prompt = cells.prompt_of(session.request.messages)
-        return cls(session, prompt, await _cell(session, prompt))
+    async def learn(self, outcome: Outcome) -> None:
+        """Add how many candidates were right, as far as is known, to what is known."""
+        if not self.keys or not outcome.scores:
+            return
+        right, tried = successes(outcome.scores, outcome.scores[0])
+        told = {"right": right, "tried": float(tried)}
+        for key in self.keys if tried else ():
+            await self.session.state.add(key, told, decay=DECAY)
 
-    async def chance(self) -> Chance:
-        """Before the request."""
-        prompt, cell = [(await self._session.state.read(key)).values for key in self._keys]
-        return Chance.known(prompt, cell)
 
-    async def learn(self, right: float, tried: int) -> None:
-        """After it."""
-        if tried:
-            for key in self._keys:
-                await self._session.state.add(
-                    key, {"right": right, "tried": float(tried)}, decay=DECAY
-                )
+async def beginning(session: Session, target: float | None, most: int) -> Beginning:
+    """The first batch that holds a right candidate with the chance `target`, drawn from what is
+    known (Thompson); as many as the client wants choices at least, and at most `most`.
+
+    The prompt's cell is an embedding's where there is a model of that role.
+    """
+    least = min(most, session.request.choices)
+    if target is None:
+        return Beginning(session, least)
+    prompt = cells.prompt_of(session.request.messages)
+    model = session.request.model
+    keys = (
+        f"difficulty/{model}/prompt/{cells.named(prompt)}",
+        f"difficulty/{model}/cell/{await _cell(session, prompt)}",
+    )
+    of_prompt, of_cell = [(await session.state.read(key)).values for key in keys]
+    chance = Chance.known(of_prompt, of_cell).draw(session.rng)
+    return Beginning(session, max(least, first_batch(chance, target, most)), keys)
 
 
 async def _cell(session: Session, prompt: str) -> str:

@@ -47,9 +47,9 @@ def first() -> dict[str, Policy]:
 
 def plans(rows: Sequence[Row], checkpoint: int, *, aims: Sequence[float] = AIMS) -> Plans:
     """All that is measured after the first run, whose judged candidates are `rows`."""
-    doubling = _found("threshold", "tau={:.6f}", rows, aims, falls=False)
-    single = _found("single", "tau={:.6f};growth=1", rows, aims, falls=False)
-    utility = _found("utility", "mode=utility;token_price={:.6f}", rows, aims, falls=True)
+    doubling = _found("threshold", 'tau="{:.6f}"', rows, aims, falls=False)
+    single = _found("single", 'tau="{:.6f}";growth=1', rows, aims, falls=False)
+    utility = _found("utility", 'mode=utility;token_price="{:.6f}"', rows, aims, falls=True)
     pruned = {f"pruned-{share}": share for share in (0.5, 0.25)}
     at_once = f"tau=0.0;first={MOST};anneal=?0"
     policies = {
@@ -72,7 +72,10 @@ def _policy(params: str) -> Policy:
 def _found(
     label: str, params: str, rows: Sequence[Row], aims: Sequence[float], *, falls: bool
 ) -> dict[str, Policy]:
-    """A policy for each aim, whose number comes closest to it without going over."""
+    """A policy for each aim, whose number comes closest to it without going over.
+
+    Numbers are written as strings: RFC 9651 allows a decimal three places only.
+    """
     found = {}
     for aim in aims:
         value = _closest(lambda number: spent(params.format(number), rows), aim, falls=falls)

@@ -69,7 +69,7 @@ class _DeepConf(Rule):
     def ask(self) -> Next:
         sampling = Sampling(logprobs=True, top_logprobs=self._top)
         if self._bar is None:
-            return Draw(self._warm_up, sampling)
+            return Draw(self._warm_up - len(self._weights), sampling)
         if self._share >= self._consensus:
             return Stop("agreed", {"consensus": self._share, "confidence_bar": self._bar})
         return Draw(self._batch, sampling, Killing(self._bar, self._window, self._top))

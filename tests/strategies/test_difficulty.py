@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from gateway import Score
+from gateway import Candidate, Outcome, Score
+from gateway.errors import UpstreamUnavailable
 from gateway.inquiries import Embed, Rows
-from gateway.session import Session
-from gateway.testing import FakeBackend, session_on, user
-from gateway.types import Call, Request
+from gateway.ledger import Ledger
+from gateway.registry import load
+from gateway.session import Means, Session
+from gateway.testing import FakeBackend, InlineCompute, session_on, user
+from gateway.trace import Trace
+from gateway.types import Budget, Call, Request
 from strategies import cells
-from strategies.difficulty import DECAY, Chance, Difficulty, first_batch, successes
+from strategies.adaptive import adaptive
+from strategies.difficulty import DECAY, Chance, beginning, first_batch, successes
 
 
 def decayed(history: list[tuple[float, float]]) -> dict[str, float]:
@@ -48,7 +53,8 @@ def test_it_is_the_recursion_of_the_paper() -> None:
     for right, tried in history:
         alpha = DECAY * alpha + (1 - DECAY) + right
         wrong = DECAY * wrong + (1 - DECAY) + tried - right
-    assert Chance.known(decayed(history), {}) == Chance(pytest.approx(alpha), pytest.approx(wrong))
+    known = Chance.known(decayed(history), {})
+    assert (known.alpha, known.beta) == pytest.approx((alpha, wrong))
 
 
 def test_a_prompt_that_became_hard_is_found_out() -> None:
@@ -134,28 +140,33 @@ def test_a_prompt_is_its_texts() -> None:
 
 
 def on(prompt: str, backend: FakeBackend, shared: Session | None = None) -> Session:
-    session = session_on(backend, request=Request("fake", user(prompt)))
+    session = session_on(backend, request=Request("fake", user(prompt), fields={"seed": 1}))
     if shared is not None:
         object.__setattr__(session._means, "learned", shared._means.learned)
     return session
 
 
+def outcome(right: int, wrong: int) -> Outcome:
+    scores = [Score(1, passed=True)] * right + [Score(0, passed=False)] * wrong
+    return Outcome([Candidate("c", "")] * len(scores), scores=scores)
+
+
 async def test_replicas_on_one_store_share_what_they_learn() -> None:
     backend = FakeBackend(lambda sample, number: "")
-    first = on(PROMPTS[0].format(1, 2, 3), backend)
-    assert await (await Difficulty.of(first)).chance() == Chance()
-    await (await Difficulty.of(first)).learn(0.0, 8)
-    again = await (await Difficulty.of(on(PROMPTS[0].format(1, 2, 3), backend, first))).chance()
-    assert again == Chance(1.0, 1.0 + 8 + 4)
-    alike = await (await Difficulty.of(on(PROMPTS[0].format(4, 5, 6), backend, first))).chance()
-    assert alike == Chance(1.0, 5.0)  # by its cell alone
-    other = await (await Difficulty.of(on(PROMPTS[1].format(4, 5, 6), backend, first))).chance()
-    assert other == Chance()
+    one = on(PROMPTS[0].format(1, 2, 3), backend)
+    unknown = await beginning(one, 0.5, 64)
+    await unknown.learn(outcome(0, 8))
+
+    async def size(prompt: str, target: float | None = 0.5) -> int:
+        return (await beginning(on(prompt, backend, one), target, 64)).size
+
+    assert await size(PROMPTS[1].format(4, 5, 6)) == unknown.size  # the same draw, nothing known
+    assert await size(PROMPTS[0].format(4, 5, 6)) > unknown.size  # by its cell alone
+    assert await size(PROMPTS[0].format(1, 2, 3)) > await size(PROMPTS[0].format(4, 5, 6))
+    assert await size(PROMPTS[0].format(1, 2, 3), None) == 1
 
 
-async def test_with_a_model_for_it_the_cell_is_an_embeddings_and_without_an_answer_a_sketch() -> (
-    None
-):
+async def test_with_a_model_for_it_the_cell_is_that_of_an_embedding() -> None:
     def measure(call: Call) -> Rows:
         assert isinstance(call, Embed)
         assert call.model == "bge"
@@ -164,7 +175,33 @@ async def test_with_a_model_for_it_the_cell_is_an_embeddings_and_without_an_answ
     backend = FakeBackend(lambda sample, number: "", measure=measure)
     session = on("a", backend)
     object.__setattr__(session._means, "roles", {"embed": "bge"})
-    await (await Difficulty.of(session)).learn(1.0, 2)
+    await (await beginning(session, 0.9, 64)).learn(outcome(1, 1))
     assert len(backend.inquiries) == 1
     cell = f"difficulty/fake/cell/{cells.embedded([1.0, -2.0, 0.5])}"
     assert (await session.state.read(cell)).values == {"right": 1.0, "tried": 2.0}
+
+
+async def test_an_embedding_that_fails_is_made_up_for_by_a_sketch() -> None:
+    def measure(call: Call) -> Rows:
+        raise UpstreamUnavailable("down")
+
+    session = on("a", FakeBackend(lambda sample, number: "", measure=measure))
+    object.__setattr__(session._means, "roles", {"embed": "bge"})
+    begin = await beginning(session, 0.9, 64)
+    assert begin.keys[1].endswith(cells.sketched("user: a"))
+    assert session.notes == ["difficulty"]
+
+
+async def test_adaptive_begins_with_what_the_prompt_will_need() -> None:
+    verifiers = load("verifier", "verifiers", "its_gateway.verifiers")
+    backend = FakeBackend(lambda sample, number: "2 + 2 = 5\nAnswer: 5")
+    means = Means(backend, verifiers, InlineCompute(), {})
+    begun = []
+    for _ in range(6):
+        session = Session(
+            Request("fake", user("2 + 2?"), reference="4"), means, Ledger(Budget()), Trace()
+        )
+        calls = len(backend.calls)
+        await adaptive(session, n=16, rule="reroll;threshold=1", verifier="math", first_target=0.9)
+        begun.append(backend.calls[calls].n)
+    assert begun[-1] == 16  # never right: all that it may, at once
