@@ -21,7 +21,8 @@ class Kept:
     """The policy of a family that spends most within `limit`; `share` of the gain of 16 samples.
 
     `bound` is the share that a perfect self-evaluation keeps of its own gain, and `highest` its
-    accuracy. None where the family has no policy within the limit.
+    accuracy. `name` is None where the family has no policy within the limit, `share` NaN where 16
+    samples gain nothing.
     """
 
     family: str
@@ -62,7 +63,7 @@ def kept(
                     samples=float(np.nanmean(chosen.samples)) if chosen else np.nan,
                     accuracy=float(chosen.right.mean()) if chosen else np.nan,
                     share=resamples.ratio(chosen.right - base, whole - base)
-                    if chosen
+                    if chosen and whole.mean() > base.mean()
                     else Estimate(np.nan, np.nan, np.nan),
                     bound=float(bound),
                     highest=highest,

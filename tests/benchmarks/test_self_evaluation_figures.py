@@ -1,0 +1,81 @@
+"""The figures of self-evaluation: bounds, shares, and numbers that spend what they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.evaluation.bootstrap import Resamples
+from benchmarks.scaling.equal import Measured
+from benchmarks.self_evaluation.bound import perfect
+from benchmarks.self_evaluation.plans import ALL, ONE, Row, first, plans, seen, spent
+from benchmarks.self_evaluation.shares import kept, told
+from strategies.rules.base import Setting
+from strategies.rules.choosing import made
+
+
+def rows(count: int = 60) -> list[Row]:
+    random = np.random.default_rng(1)
+    scores = 1 / (1 + np.exp(-random.normal(1, 1, (count, 1)) - random.normal(0, 1, (count, 16))))
+    return [[seen(float(score), 40) for score in row] for row in scores]
+
+
+def test_a_perfect_one_gives_the_hopeless_up_first() -> None:
+    right = [np.array([bool(i & 1)] + [True] * 15) for i in range(4)]
+    right += [np.zeros(16, bool)] * 4
+    curve = perfect(right)
+    assert curve.at(0.5) != curve.at(0.5)  # nothing costs less than a sample
+    assert curve.at(1.0) == pytest.approx(0.25)
+    # Two problems need a second batch, of two; the hopeless ones need none.
+    assert curve.at(1.5) == pytest.approx(0.5)
+    assert curve.at(16.0) == pytest.approx(0.5)
+
+
+def measured(name: str, right: list[float], samples: float) -> Measured:
+    values = np.array(right)
+    return Measured(name, values, values * 0 + 40, values * 0, values * 0 + samples)
+
+
+def test_a_share_is_of_the_policy_that_spends_most_within_the_limit() -> None:
+    found = {
+        "cheap": measured("cheap", [1, 0, 1, 0], 1.5),
+        "dear": measured("dear", [1, 1, 1, 0], 2.4),
+        "over": measured("over", [1, 1, 1, 1], 3.0),
+    }
+    base, whole = np.array([1.0, 0, 0, 0]), np.array([1.0, 1, 1, 1])
+    curve = perfect([np.array([True] * 16)] * 4)
+    resamples = Resamples(4, 1, 200)
+    two, four, six = kept(
+        found, {"all": list(found)}, base=base, whole=whole, curve=curve, resamples=resamples
+    )
+    assert (two.name, two.share.value) == ("dear", pytest.approx(2 / 3))
+    assert (four.name, six.name, four.share.value) == ("over", "over", pytest.approx(1))
+    [none, *_] = kept(
+        found, {"all": ["over"]}, base=base, whole=whole, curve=curve, resamples=resamples
+    )
+    assert none.name is None
+    [lost, *_] = kept(
+        found, {"all": ["dear"]}, base=whole, whole=base, curve=curve, resamples=resamples
+    )
+    assert np.isnan(lost.share.value)
+
+
+def test_numbers_are_found_that_spend_what_is_to_be_compared() -> None:
+    bank = rows()
+    planned = plans(bank, 16, aims=(2.0, 4.0))
+    for name, aim in zip(planned.doubling, (2.0, 4.0), strict=True):
+        rule = str((planned.policies[name].params or {})["rule"]).removeprefix("self_evaluation;")
+        assert aim - 0.5 < spent(rule, bank) <= aim
+    for name, aim in zip(planned.utility, (1.86, 3.72), strict=True):
+        rule = str((planned.policies[name].params or {})["rule"]).removeprefix("self_evaluation;")
+        assert aim - 0.5 < spent(rule, bank) <= aim
+    for policy in {**first(), **planned.policies}.values():
+        if policy.params is not None:
+            made(str(policy.params["rule"]), Setting(16))
+    assert {ONE, ALL} == set(first())
+
+
+def test_how_well_scores_tell() -> None:
+    assert told([0.9, 0.8, 0.1], [True, True, False]) == 1.0
+    assert told([0.5, 0.5], [True, False]) == 0.5
+    assert np.isnan(told([0.5], [True]))
