@@ -66,7 +66,7 @@ class _Watched:
         else:
             self._live[draft.index] = draft
             self._mark(draft)
-        if self._checkpoints and self._live and len(self._reached) >= self._drafts.growing:
+        if self._checkpoints and self._live and self._all_there():
             await self._look()
 
     def _hears(self, draft: Draft) -> bool:
@@ -81,6 +81,11 @@ class _Watched:
             model = self._session.request.model
             cut = Candidate(draft.id, draft.text, model=model, finish_reason="length")
             self._reached.setdefault(draft.index, cut)
+
+    def _all_there(self) -> bool:
+        """Whether all that grow, those included of which nothing was heard yet, got so far."""
+        reached = len(self._reached)
+        return reached == len(self._live) and reached >= self._drafts.growing
 
     async def _look(self) -> None:
         del self._checkpoints[0]

@@ -158,8 +158,8 @@ def _pruning(
         "",
         f"Unpruned: {percent(resamples.mean(whole.right).json())} with "
         f"{amount(resamples.mean(whole.tokens).json())} tokens. Candidates write on while they are "
-        "judged, so what is saved depends on how fast a judgement is beside a token; each one's "
-        f"judgements cost a token.",
+        "judged, so what is saved depends on how fast a judgement is beside a token. The embedded "
+        "model reads its judgements off and writes no token for them.",
         "",
         table(header, rows),
         "",
