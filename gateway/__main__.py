@@ -11,6 +11,7 @@ usage: its-gateway COMMAND [OPTION …]
 
   serve     run the gateway (its-gateway serve --help)
   verify-worker  run code for gateways, from a Redis queue (its-gateway verify-worker --help)
+  keys      API keys and their quotas (its-gateway keys add|list|revoke|usage)
   docs      write the generated reference (its-gateway docs [--check] [DIRECTORY])
 {more}
 its-gateway --version
@@ -29,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gateway.sandbox.worker import main as work
 
         return work(arguments[1:])
+    if name == "keys":
+        from gateway.accounts.command import main as keys
+
+        return keys(arguments[1:])
     if name == "docs":
         from gateway.docs import main as docs
 

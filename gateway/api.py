@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +12,10 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from gateway import openai
+from gateway.accounts.estimate import capped, costs_of, costs_of_relayed
+from gateway.accounts.keys import Key
+from gateway.backends import Backend
+from gateway.backends.pool import Owner
 from gateway.calibration.feedback import parse_feedback
 from gateway.errors import Draining, GatewayError, InvalidRequest, StateUnavailable
 from gateway.host import Host
@@ -26,12 +31,13 @@ from gateway.http import (
 from gateway.run import run
 from gateway.serving import Exchange
 from gateway.stores import StoreUnavailable
-from gateway.types import Passthrough
+from gateway.trace import Trace
+from gateway.types import Passthrough, Relayed
 
 Headers = dict[str, str]
 MOST_FEEDBACK = 64 * 2**10
 
-Route = Callable[[Host, Request, Headers], Awaitable[Response]]
+Route = Callable[[Host, Request, Headers, Key], Awaitable[Response]]
 
 
 def add_api(app: FastAPI, host: Host) -> None:
@@ -53,79 +59,107 @@ def _guarded(host: Host, route: Route) -> Callable[[Request], Awaitable[Response
         headers = {"x-request-id": request_id(request.headers)}
         try:
             check_headers(request.scope, host.settings.max_header_bytes)
-            host.authenticate(request.headers)
+            key = await host.keyring.identify(request.headers)
             if host.draining:
                 raise Draining("the gateway is shutting down")
-            return await route(host, request, headers)
+            return await route(host, request, headers, key)
         except GatewayError as error:
             return error_response(error, headers)
 
     return guarded
 
 
-async def chat_completions(host: Host, request: Request, headers: Headers) -> Response:
+async def chat_completions(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """Answer a conversation under its policy."""
     body = await read_body(request, host.settings.max_body_bytes)
     members = host.pool.members
     await members.learned()
     chat = openai.parse_chat(body, is_model=members.knows)
     policy = host.rules.resolve(request.headers, chat.wishes, chat.alias, chat.request.choices)
-    model = chat.request.model
-    owner = host.owner(request.headers, headers["x-request-id"])
+    # A name that no backend serves must not become a label: labels are for ever.
+    model = chat.request.model if members.knows(chat.request.model) else "other"
+    booking = None
+    if key.account:
+        costs = costs_of(policy, chat.request, host.settings.assumed_tokens)
+        booking = await host.desk.open(key, model, costs)
+        policy = capped(policy, booking)
+        headers.update(booking.headers)
+    owner = Owner(key.id, headers["x-request-id"])
+    trace = Trace()
+    backend: Backend = host.pool.on_behalf(owner)
+    runner = host.tracing.runner(headers["x-request-id"]) if host.tracing else run
+    if policy.cache != "off":
+        backend, runner = host.reuse.of(
+            policy, chat.request.model, owner, trace, backend=backend, runner=runner
+        )
     exchange = Exchange(
         headers["x-request-id"],
         chat,
         policy,
-        replace(host.means, backend=host.pool.on_behalf(owner)),
+        replace(host.means, backend=backend),
         host.metrics,
         host.receipts,
-        # A name that no backend serves must not become a label: labels are for ever.
-        model if members.knows(model) else "other",
+        model,
         host.settings.keep_alive_seconds,
-        host.tracing.runner(headers["x-request-id"]) if host.tracing else run,
+        runner,
         partial(host.feedback.remember, owner, model, policy.route),
+        booking,
+        trace,
     )
     headers["x-its-strategy"] = policy.strategy.name
     if chat.stream:
-        return Streaming(exchange.events, headers)
+        return Streaming(exchange.events, headers, exchange.told)
     return Answering(exchange.whole, headers)
 
 
-async def feedback(host: Host, request: Request, headers: Headers) -> Response:
+async def feedback(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """Count what a client says of an answer that it got: right or wrong."""
     told = parse_feedback(await read_body(request, MOST_FEEDBACK))
-    client = host.owner(request.headers, "").client
     try:
-        recorded = await host.feedback.tell(client, told)
+        recorded = await host.feedback.tell(key.id, told)
     except StoreUnavailable as error:
         raise StateUnavailable(str(error)) from None
     body = orjson.dumps({"request_id": told.request_id, "recorded": recorded})
     return Response(body, headers={**headers, "content-type": "application/json"})
 
 
-async def labels(host: Host, request: Request, headers: Headers) -> Response:
+async def labels(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """All that the client has told, as lines for `its-gateway calibrate`."""
-    client = host.owner(request.headers, "").client
     try:
-        lines = [orjson.dumps(each) + b"\n" async for each in host.feedback.labels(client)]
+        lines = [orjson.dumps(each) + b"\n" async for each in host.feedback.labels(key.id)]
     except StoreUnavailable as error:
         raise StateUnavailable(str(error)) from None
     return Response(b"".join(lines), headers={**headers, "content-type": "application/jsonl"})
 
 
-async def models(host: Host, request: Request, headers: Headers) -> Response:
+async def models(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """List the models, and each with every preset."""
     names = await host.pool.models()
     body = openai.model_list(names, sorted(host.rules.presets), host.created)
     return Response(body, headers={**headers, "content-type": "application/json"})
 
 
-async def relay(host: Host, request: Request, headers: Headers) -> Response:
+async def relay(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """Pass a body through to a backend that serves its model."""
     body = await read_body(request, host.settings.max_body_bytes)
-    model = openai.parse_json(body).get("model")
+    parsed = openai.parse_json(body)
+    model = parsed.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidRequest("model: a string is required", param="model")
     passthrough = Passthrough(request.url.path, body, model)
-    owner = host.owner(request.headers, headers["x-request-id"])
-    return Relaying(lambda: host.pool.relay(passthrough, owner), headers)
+    owner = Owner(key.id, headers["x-request-id"])
+    if not key.account:
+        return Relaying(lambda: host.pool.relay(passthrough, owner), headers)
+    label = model if host.pool.members.knows(model) else "other"
+    booking = await host.desk.open(key, label, costs_of_relayed(request.url.path, parsed))
+    headers.update(booking.headers)
+
+    @asynccontextmanager
+    async def booked() -> AsyncIterator[Relayed]:
+        try:
+            async with host.pool.relay(passthrough, owner) as relayed:
+                yield relayed
+        finally:
+            booking.settle_later(booking.costs)
+
+    return Relaying(booked, headers)

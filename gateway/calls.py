@@ -104,18 +104,23 @@ def split(  # one call where it can be, so that its samples share the prefill
     prefix: Prefix,
     stream: bool,
     apart: bool,
+    numbered: bool = False,
 ) -> list[Sample]:
     """The calls for samples `first` … `first + n - 1` of a request.
 
     They are separate where `apart`, where a seed gives each its own, and where they are greedy
-    (which vLLM refuses together).
+    (which vLLM refuses together). With `numbered` they are of the request's own draw.
     """
     seed = fields.get("seed")
     start, prompt = begun(prefix, model)
+    at = first if numbered else None
     if n == 1 or apart or seed is not None or is_greedy(fields):
         own = [
             fields if seed is None else {**fields, "seed": seed_of(seed, first + i)}
             for i in range(n)
         ]
-        return [Sample(model, messages, 1, stream, start, prompt, each) for each in own]
-    return [Sample(model, messages, n, stream, start, prompt, fields)]
+        return [
+            Sample(model, messages, 1, stream, start, prompt, each, at if at is None else at + i)
+            for i, each in enumerate(own)
+        ]
+    return [Sample(model, messages, n, stream, start, prompt, fields, at)]

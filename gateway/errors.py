@@ -12,6 +12,7 @@
     ├── Abstained                422 abstained               no answer is worth giving
     ├── DeadlineExceeded         504 timeout                 the deadline came before any text
     ├── StrategyFailed           500 api_error               a guest broke its contract
+    ├── RateLimited              429 rate_limit_error        a quota of the key is used up
     ├── Draining                 503 service_unavailable     the gateway is shutting down
     ├── SandboxUnavailable       501 sandbox_unavailable     code cannot be run safely here
     ├── StateUnavailable         503 service_unavailable     the store that it needs is away
@@ -117,10 +118,24 @@ class Draining(GatewayError):
     code = "draining"
 
 
+class RateLimited(GatewayError):
+    """A quota of the client's key has not enough left; `retry-after` tells when to come again."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
 class StateUnavailable(GatewayError):
+    """What decides on this request is in a store that cannot be asked now."""
+
     status = 503
     type = "service_unavailable"
     code = "state_unavailable"
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.headers["retry-after"] = "1"
 
 
 class SandboxUnavailable(GatewayError):

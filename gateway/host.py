@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gateway.accounts.desk import Desk
+from gateway.accounts.keyring import Keyring
 from gateway.backends import Backend
-from gateway.backends.pool import Owner, ReplicaPool
+from gateway.backends.pool import ReplicaPool
 from gateway.calibration import Calibration
 from gateway.calibration import load as load_calibration
 from gateway.calibration.feedback import Feedback
-from gateway.errors import InvalidRequest, Unauthorized
+from gateway.errors import InvalidRequest
 from gateway.learned import Learned
 from gateway.metrics import Metrics
 from gateway.policy import Rules
 from gateway.receipt import Receipts
 from gateway.registry import Registry
 from gateway.reload import Reload
+from gateway.reuse.flights import Flights
+from gateway.reuse.wrapping import Reuse
 from gateway.sandbox.executors import executor_of
 from gateway.sandbox.verdict import Executor
 from gateway.session import Means
 from gateway.settings import EXAMPLE_KEY, ConfigError, Settings
 from gateway.stores import Store
+from gateway.stores.later import Later
 from gateway.stores.memory import MemoryStore
+from gateway.stores.opening import opened
+from gateway.stores.peers import Peers
 from gateway.wishes import Wishes
 from gateway.workers import Workers
 
@@ -51,7 +57,11 @@ class Host:
     sandbox: Executor
     store: Store
     feedback: Feedback
-    keys: frozenset[bytes]
+    later: Later
+    peers: Peers
+    keyring: Keyring
+    desk: Desk
+    reuse: Reuse
     created: int
     tracing: Tracing | None = None
     draining: bool = False
@@ -70,13 +80,15 @@ class Host:
         """Wire up a host; nothing is contacted yet. `ConfigError` where a preset is unusable."""
         metrics = Metrics()
         pool = ReplicaPool(backends, metrics, settings.pool)
-        keys = settings.client_keys()
-        metrics.example_key.set(EXAMPLE_KEY in keys)
+        metrics.example_key.set(EXAMPLE_KEY in settings.client_keys())
         needed = {name for spec in verifiers.specs() for name in spec.preload}
         workers = Workers(preload=sorted(needed))
         sandbox = executor_of(settings, metrics)
         store = store_of(settings, metrics)
         learned = Learned(store)
+        later, peers = Later(metrics.errand_dropped), Peers(store)
+        refused = metrics.quota_refused
+        desk = Desk(store, later, gateways=lambda: peers.count, refused=refused)
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,
@@ -97,28 +109,26 @@ class Host:
             sandbox=sandbox,
             store=store,
             feedback=Feedback(store, learned),
-            keys=frozenset(_digest(key) for key in keys),
+            later=later,
+            peers=peers,
+            keyring=keyring_of(settings, store),
+            desk=desk,
+            reuse=Reuse(
+                Flights(store, later, settings.cache_seconds),
+                settings.revisions,
+                shared=settings.share_samples,
+            ),
             created=int(time.time()),
             tracing=tracing,
         )
 
-    def authenticate(self, headers: Mapping[str, str]) -> None:
-        """`Unauthorized` unless the client's key is known or none is needed."""
-        if not self.keys:
-            return
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        # Only digests are compared, so the comparison's time tells nothing of a key.
-        if scheme.lower() != "bearer" or _digest(key.strip()) not in self.keys:
-            raise Unauthorized("a valid API key is needed: authorization: Bearer KEY")
-
-    def owner(self, headers: Mapping[str, str], request_id: str) -> Owner:
-        """On whose behalf a request's calls wait in line: of its key only a digest is kept."""
-        key = headers.get("authorization", "").partition(" ")[2].strip() if self.keys else ""
-        return Owner(_digest(key).hex() if key else "", request_id)
-
     def background(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the requests until it is cancelled."""
-        work = [self.pool.members.keep(), self.store.keep(), self._look_at_sandbox()]
+        work = [self.pool.members.keep(), self._look_at_sandbox(), self.later.keep()]
+        if self.settings.redis is not None:
+            work += [self.store.keep(), self.keyring.keep(), self.peers.keep()]
+        if self.settings.redis is not None or self.settings.limits:
+            work.append(self.desk.keep())
         if self.reload is not None:
             work.append(self.reload.watch(self.settings.pool.resolve_seconds))
         if self.settings.calibration is not None:
@@ -161,13 +171,18 @@ def store_of(settings: Settings, metrics: Metrics) -> Store:
     """Where state is kept: in Redis where `settings` name one; nothing is contacted yet."""
     if settings.redis is None:
         return MemoryStore()
-    from gateway.stores.redis import RedisStore
+    return opened(settings.redis, settings.redis_bound_ms / 1000, metrics.store_failed)
 
-    bound = settings.redis_bound_ms / 1000
-    try:
-        return RedisStore(settings.redis, bound=bound, count=metrics.store_failed)
-    except ValueError as error:
-        raise ConfigError(f"redis: {error}") from None
+
+def keyring_of(settings: Settings, store: Store) -> Keyring:
+    """The keys of `settings`, and of the store where that is shared."""
+    return Keyring(
+        store,
+        settings.client_keys(),
+        settings.limits,
+        required=settings.require_key,
+        shared=settings.redis is not None,
+    )
 
 
 def _rules(settings: Settings, strategies: Registry, verifiers: Registry) -> Rules:
@@ -195,7 +210,3 @@ def _refusal(rules: Rules, preset: str | None) -> str | None:
     except InvalidRequest as error:
         return error.message.removeprefix("model: ")
     return None
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=32).digest()

@@ -134,16 +134,19 @@ class Answering(Made):
 
 
 class Streaming(Made):
-    """An event stream; its status is sent with the first event."""
+    """An event stream; its status is sent with the first event, and `told` as it is then."""
 
-    def __init__(self, events: Events, headers: Mapping[str, str]):
+    def __init__(
+        self, events: Events, headers: Mapping[str, str], told: Mapping[str, str] | None = None
+    ):
         super().__init__(headers)
         self._events = events
+        self._told = told
 
     async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._events()) as events:
             first = await anext(events)
-            await self.start(send, 200, EVENT_STREAM)
+            await self.start(send, 200, {**EVENT_STREAM, **(self._told or {})})
             await send({"type": "http.response.body", "body": first, "more_body": True})
             async for event in events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})

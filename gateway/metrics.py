@@ -92,12 +92,8 @@ class Metrics:
             "its_upstream_tokens", "Tokens of upstream calls that ended well, by kind.",
             ("backend", "kind"), registry=r,
         )  # fmt: skip
-        self.store_failures = Counter(
-            "its_store_failures",
-            "Commands that the store did not do, by why (slow, full, refusing, gone) or because it "
-            "was known to fail (away).", ("reason",), registry=r,
-        )  # fmt: skip
         self._add_pool(r)
+        self._add_state(r)
         self._add_sandbox(r)
 
     def _add_pool(self, r: CollectorRegistry) -> None:
@@ -154,6 +150,29 @@ class Metrics:
             "its_queue_refused", "Calls refused after the longest wait in line.", registry=r
         )
 
+    def _add_state(self, r: CollectorRegistry) -> None:
+        self.store_failures = Counter(
+            "its_store_failures",
+            "Commands that the store did not do, by why (slow, full, refusing, gone) or because it "
+            "was known to fail (away).", ("reason",), registry=r,
+        )  # fmt: skip
+        self.errands_dropped = Counter(
+            "its_store_dropped", "Writes beside the requests that were given up.", registry=r
+        )
+        self.quota_refusals = Counter(
+            "its_quota_refused",
+            "Requests refused by a quota, by its kind (requests, samples, tokens, concurrent).",
+            ("what",), registry=r,
+        )  # fmt: skip
+        self.reused = Counter(
+            "its_samples_reused", "Candidates taken from the pool of samples instead of drawn.",
+            ("model",), registry=r,
+        )  # fmt: skip
+        self.cache = Counter(
+            "its_cache", "Requests that allowed reuse, by what came of it (hit, pool, miss).",
+            ("result",), registry=r,
+        )  # fmt: skip
+
     def _add_sandbox(self, r: CollectorRegistry) -> None:
         self.sandbox_runs = Counter(
             "its_sandbox_runs",
@@ -188,6 +207,18 @@ class Metrics:
         """Book a command that the store did not do."""
         self._child(self.store_failures, reason).inc()
 
+    def errand_dropped(self) -> None:
+        """Book a write that was given up."""
+        self.errands_dropped.inc()
+
+    def reuse_ended(self, result: str) -> None:
+        """Book what came of a request that allowed reuse."""
+        self._child(self.cache, result).inc()
+
+    def quota_refused(self, what: str) -> None:
+        """Book a request that a quota refused."""
+        self._child(self.quota_refusals, what).inc()
+
     def sandbox_began(self) -> None:
         """Book that a program is being run."""
         self.sandbox_in_flight.inc()
@@ -221,6 +252,8 @@ class Metrics:
             self._child(self.samples_saved, strategy, model).inc(saved)
             mean = trace.sampling.completion_tokens / trace.samples
             self._child(self.tokens_saved, strategy, model).inc(saved * mean)
+        if trace.samples_reused:
+            self._child(self.reused, model).inc(trace.samples_reused)
         for reason in outcome.degraded:
             self._child(self.degraded, strategy, reason).inc()
         self._child(self.seconds, strategy, model).observe(seconds)

@@ -208,13 +208,18 @@ def _choice(candidate: Candidate, index: int, *, logprobs: bool, token_ids: bool
     choice: Json = {
         "index": index,
         "message": message_json(candidate, extra.pop("message", {})),
-        "logprobs": candidate.logprobs if logprobs else None,
+        "logprobs": _object(candidate.logprobs) if logprobs else None,
         "finish_reason": candidate.finish_reason,
         **extra,
     }
     if token_ids:
         choice["token_ids"] = candidate.token_ids
     return choice
+
+
+def _object(mapping: Mapping[str, Any] | None) -> Json | None:
+    """A mapping as orjson writes them."""
+    return mapping if mapping is None or isinstance(mapping, dict) else dict(mapping)
 
 
 def message_json(candidate: Candidate, extra: Mapping[str, Any]) -> Json:

@@ -15,7 +15,7 @@ from gateway.errors import InvalidRequest
 from gateway.naming import NamesVerifier
 from gateway.registry import Registry, Spec, problem
 from gateway.types import Budget
-from gateway.wishes import Detail, Wishes, from_headers, header_of, invalid
+from gateway.wishes import Cache, Detail, Wishes, from_headers, header_of, invalid
 
 OF_A_STRATEGY = ("params", "verifier", "budget")
 """Fields that mean nothing beside another strategy than the one they were written for."""
@@ -42,6 +42,7 @@ class Policy:
     detail: Detail = "none"
     progress: bool = False
     asked: int = 1
+    cache: Cache = "off"
 
     @property
     def route(self) -> str:
@@ -110,8 +111,6 @@ class Rules:
         params = self._params(spec, layers, choices)
         asked = params.get("n", choices)
         self._check_amounts(layers, budget, asked, choices)
-        if _first(layers, "cache") not in (None, "off"):
-            raise invalid(_where(layers, "cache"), "this gateway keeps no samples; allowed: off")
         return Policy(
             strategy=spec,
             params=params,
@@ -120,6 +119,7 @@ class Rules:
             abstain=_first(layers, "abstain"),
             detail=_first(layers, "detail") or "none",
             progress=bool(_first(layers, "progress")),
+            cache=_first(layers, "cache") or "off",
             asked=asked,
         )
 

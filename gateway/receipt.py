@@ -19,7 +19,7 @@ class Receipts:
 
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def headers(self, answer: Answer, policy: Policy) -> dict[str, str]:
+    def headers(self, answer: Answer, policy: Policy, trace: Trace) -> dict[str, str]:
         """The `x-its-*` headers of an answer that is complete."""
         outcome = answer.outcome
         headers = {
@@ -27,7 +27,7 @@ class Receipts:
             "x-its-samples": str(answer.samples),
             "x-its-tokens": str(answer.usage.completion_tokens),
             "x-its-stop": outcome.stop,
-            "x-its-cache": "off",
+            "x-its-cache": cache_word(policy, trace),
         }
         if outcome.confidence is not None:
             headers["x-its-confidence"] = f"{outcome.confidence:.4f}"
@@ -74,8 +74,10 @@ class Receipts:
             "sampling": usage_json(trace.sampling),
             "judging": usage_json(trace.judging),
         }
+        if trace.samples_reused:
+            parts["reused"] = usage_json(trace.reused)
         if model in self.prices:
-            parts["cost"] = self._cost(trace.sampling + trace.judging, model)
+            parts["cost"] = self._cost(trace.paid, model)
         return parts
 
     def _cost(self, usage: Usage, model: str) -> float:
@@ -88,6 +90,15 @@ def _calibration(answer: Answer) -> Json | None:
     if answer.map is None:
         return None
     return answer.map.model_dump(include={"verifier", "kind", "n", "ece", "brier"})
+
+
+def cache_word(policy: Policy, trace: Trace) -> str:
+    """What came of reuse: `off`, `miss`, `pool:k` for k samples, `hit` for a whole answer."""
+    if policy.cache == "off":
+        return "off"
+    if trace.cached:
+        return "hit"
+    return f"pool:{trace.samples_reused}" if trace.samples_reused else "miss"
 
 
 def _candidate(candidate: Candidate, score: Score, index: int | None) -> Json:

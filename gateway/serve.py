@@ -163,7 +163,9 @@ async def serve(host: Host) -> int:
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
     name, port = sock.getsockname()[:2]
-    logger.info("listening", extra={"host": name, "port": port, "keys": len(host.keys)})
+    logger.info(
+        "listening", extra={"host": name, "port": port, "keys": len(settings.client_keys())}
+    )
     if EXAMPLE_KEY in settings.client_keys():
         logger.warning("the example's API key is accepted: anyone can know it; change it")
     if host.reload is not None:

@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequ
 from dataclasses import dataclass, field
 
 from gateway import openai
+from gateway.accounts.desk import Booking, Costs
 from gateway.channel import Channel, Choice, Told
 from gateway.errors import GatewayError
 from gateway.logs import log_request
 from gateway.metrics import Metrics
 from gateway.openai import Chat, Head
 from gateway.policy import Policy
-from gateway.receipt import Receipts
+from gateway.receipt import Receipts, cache_word
 from gateway.run import Answer, Run, run
 from gateway.session import Means
 from gateway.trace import Trace
@@ -33,6 +34,7 @@ class Exchange:
     """A chat request and all that it needs to be answered; `model` is its metrics label.
 
     `remember` is awaited with the answer before the client has all of it.
+    `told` are headers of a stream's answer, where that is known before the first event.
     """
 
     id: str
@@ -45,9 +47,11 @@ class Exchange:
     keep_alive: float
     runner: Run = run
     remember: Callable[[Answer], Awaitable[None]] | None = None
+    booking: Booking | None = None
     trace: Trace = field(default_factory=Trace)
     started: float = 0.0
     first: float | None = None
+    told: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.started = self.trace.clock()
@@ -63,7 +67,7 @@ class Exchange:
             token_ids=self.chat.token_ids,
             its=self.receipts.block(answer, self.policy, self.trace),
         )
-        return body, self.receipts.headers(answer, self.policy)
+        return body, self.receipts.headers(answer, self.policy, self.trace)
 
     async def events(self) -> AsyncGenerator[bytes]:
         """The answer as server-sent events.
@@ -83,6 +87,8 @@ class Exchange:
                     yield writer.choices(batch) if batch else openai.KEEP_ALIVE
             answer = await running
             its = self.receipts.block(answer, self.policy, self.trace)
+            if self.first is None:  # and so nothing was sent yet
+                self.told.update(self.receipts.headers(answer, self.policy, self.trace))
             yield writer.end(answer, self._choices(answer), its)
         except GatewayError as error:
             if self.first is None:
@@ -101,6 +107,8 @@ class Exchange:
         self.metrics.in_flight.inc()
         try:
             answer = await work
+            if self.booking is not None:
+                await self.booking.settle(self._spent())
             outcome = "ok"
         except GatewayError as error:
             outcome = error.label
@@ -108,6 +116,8 @@ class Exchange:
         finally:
             self.metrics.in_flight.dec()
             if outcome != "ok":
+                if self.booking is not None:
+                    self.booking.settle_later(self._spent())
                 self.metrics.failed(self.policy.strategy.name, self.model, outcome, self.trace)
                 self._log(outcome)
         if self.remember is not None:
@@ -121,8 +131,14 @@ class Exchange:
             seconds=now - self.started,
             first=(self.first or now) - self.started,
         )
+        if self.policy.cache != "off":
+            self.metrics.reuse_ended(cache_word(self.policy, self.trace).partition(":")[0])
         self._log("ok", stop=answer.outcome.stop, tokens=answer.usage.completion_tokens)
         return answer
+
+    def _spent(self) -> Costs:
+        drawn = self.trace.samples - self.trace.samples_reused
+        return Costs(1, drawn, self.trace.paid.completion_tokens)
 
     def _log(self, outcome: str, **more: object) -> None:
         fields: dict[str, object] = {

@@ -274,6 +274,7 @@ class Session(Measures):
             # Only a stream shows what a call cut at the deadline had written, and what it cost.
             stream=stream or self._ledger.deadline is not None,
             apart=apart or not self._means.backend.capabilities(named).n,
+            numbered=is_sample,
         )
         return calls, reservation
 

@@ -34,6 +34,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.accounts.keys import Limits
 from gateway.backends.pool.knobs import Knobs
 from gateway.policy import Caps
 from gateway.wishes import Wishes
@@ -185,11 +186,26 @@ class Settings(BaseSettings):
         description="What `its-gateway calibrate` has written; without it no confidence is told. "
         "Read again when it changes.",
     )
+    cache_seconds: float = Field(
+        3600.0, gt=0, description="How long samples and answers can be reused."
+    )
+    share_samples: bool = Field(
+        False, description="Let samples and answers of one API key be reused for another."
+    )
     config: Path | None = Field(None, description="TOML file with any of these settings.")
     api_key: Words = Field(
         (), repr=False, description="A key that clients may use; repeat it for several."
     )
     api_keys_file: Path | None = Field(None, description="File of client keys, one a line.")
+    require_key: bool = Field(
+        False, description="Serve nobody without a key, even where none has been made yet."
+    )
+    assumed_tokens: int = Field(
+        1024,
+        ge=1,
+        description="Tokens reserved for a sample of a key whose tokens are limited, where neither "
+        "request nor policy limits them; also its limit then.",
+    )
     insecure: bool = Field(False, description="Allow listening beyond loopback without keys.")
     cors_origin: Words = Field((), description="Origin allowed by CORS; repeat it for several.")
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Largest request body.")
@@ -218,6 +234,8 @@ class Settings(BaseSettings):
     caps: CliSuppress[Caps] = Caps()
     roles: CliSuppress[Roles] = Roles()
     pool: CliSuppress[Knobs] = Knobs()
+    limits: CliSuppress[dict[str, Limits]] = Field(default_factory=dict)
+    revisions: CliSuppress[dict[str, str]] = Field(default_factory=dict)
     prices: CliSuppress[dict[str, Price]] = Field(default_factory=dict)
 
     @field_validator("backend", "api_key", "cors_origin", mode="before")
@@ -236,10 +254,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:
-        if not (self.insecure or self.client_keys() or _is_loopback(self.host)):
+        keyed = self.client_keys() or (self.redis and self.require_key)
+        if not (self.insecure or keyed or _is_loopback(self.host)):
             raise ValueError(
-                f"host: {self.host} is reachable from outside; set --api-key, or --insecure if "
-                "something in front of the gateway authenticates clients"
+                f"host: {self.host} is reachable from outside; set --api-key, or --redis and "
+                "--require-key, or --insecure if something in front of the gateway authenticates "
+                "clients"
             )
         if self.sandbox == "queue" and not self.redis:
             raise ValueError("sandbox: queue needs --redis")

@@ -17,7 +17,11 @@ _JUDGE: ContextVar[str | None] = ContextVar("its_judge", default=None)
 
 @dataclass(slots=True)
 class Trace:
-    """Times are in seconds by `clock`; `sampling` and `judging` are tokens by their purpose."""
+    """Times are in seconds by `clock`; `sampling` and `judging` are tokens by their purpose.
+
+    `reused` is the part of `sampling` that was drawn for an earlier request; `cached` says that the
+    whole answer was an earlier one's.
+    """
 
     clock: Callable[[], float] = time.monotonic
     sampling: Usage = field(default_factory=Usage)
@@ -25,12 +29,20 @@ class Trace:
     waited: float = 0.0
     samples: int = 0
     samples_saved: int = 0
+    samples_reused: int = 0
+    reused: Usage = field(default_factory=Usage)
+    cached: bool = False
     verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     degraded: dict[str, None] = field(default_factory=dict)
     _waiting: int = 0
     _since: float = 0.0
+
+    @property
+    def paid(self) -> Usage:
+        """All tokens but those that an earlier request had drawn."""
+        return (self.sampling + self.judging).less(self.reused)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

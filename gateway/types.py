@@ -51,6 +51,15 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
         )
 
+    def less(self, other: Usage) -> Usage:
+        """What is left without `other`, at least nothing of each."""
+        return Usage(
+            max(0, self.prompt_tokens - other.prompt_tokens),
+            max(0, self.completion_tokens - other.completion_tokens),
+            max(0, self.cached_tokens - other.cached_tokens),
+            max(0, self.reasoning_tokens - other.reasoning_tokens),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -146,7 +155,8 @@ class Sample:
     client or a guest set them. With `stream`, the backend yields deltas as candidates grow.
     A non-empty `prefix` is the beginning of the answer, which the model continues: text, which is
     tokenised again, or token ids, which are continued as they are, behind `prompt_token_ids` where
-    those are known and else behind the messages' own.
+    those are known and else behind the messages' own. `first` is the number of its first candidate
+    in the request's own draw, None where these are no samples of the request.
     """
 
     model: str
@@ -156,6 +166,7 @@ class Sample:
     prefix: str | tuple[int, ...] = ""
     prompt_token_ids: tuple[int, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
+    first: int | None = None
 
 
 Call = Sample | Probabilities | Likelihood | Pool | Embed

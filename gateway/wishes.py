@@ -37,7 +37,8 @@ class Wishes(BaseModel):
     params: dict[str, Any] | None = Field(None, description="The strategy's own parameters.")
     cache: Cache | None = Field(
         None,
-        description="`off`; `pool` and `answer` are refused: this gateway keeps no samples yet.",
+        description="`off` (default); `pool`: reuse stored samples, draw the rest; `answer`: the "
+        "same request under the same policy has the same answer.",
     )
     abstain: float | None = Field(
         None,

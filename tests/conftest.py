@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from gateway.backends import Backend
 from gateway.host import Host
 from gateway.registry import load
 from gateway.settings import Settings
+from tests.redis_servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
     from gateway.tracing import Tracing
@@ -94,6 +95,13 @@ async def settles(condition: Callable[[], bool], seconds: float = 0.2) -> bool:
             return True
         await asyncio.sleep(0.005)
     return condition()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that the tests share; whoever needs it empty flushes it."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,6 @@ Every operation is atomic, whoever else works on the same store. What cannot be 
 `StoreUnavailable`; nothing waits longer than the store's own bound.
 """
 
-from gateway.stores.seam import State, Store, StoreUnavailable
+from gateway.stores.seam import Claim, State, Store, StoreUnavailable
 
-__all__ = ["State", "Store", "StoreUnavailable"]
+__all__ = ["Claim", "State", "Store", "StoreUnavailable"]

@@ -8,7 +8,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.stores.accounts import MemoryAccounts
 from gateway.stores.seam import State
+from gateway.stores.shelves import MemoryShelves
 
 MOST_BYTES = 64 * 2**20
 """Records of more bytes than this in all are not kept: the oldest go first."""
@@ -20,13 +22,15 @@ class _Record:
     until: float
 
 
-class MemoryStore:
+class MemoryStore(MemoryAccounts, MemoryShelves):
     """See `Store`. No method waits, so that each is atomic on one event loop."""
 
     state = "ok"
 
     def __init__(self, clock: Callable[[], float] = time.time, most_bytes: int = MOST_BYTES):
-        self._clock = clock
+        MemoryAccounts.__init__(self, clock)
+        MemoryShelves.__init__(self, clock)
+        self._tables: dict[str, dict[str, bytes]] = {}
         self._states: dict[str, State] = {}
         self._records: OrderedDict[tuple[str, str], _Record] = OrderedDict()
         self._bytes = 0
@@ -71,6 +75,19 @@ class MemoryStore:
         for (of, name), record in list(self._records.items()):
             if of == kind and name.startswith(prefix) and record.until > now:
                 yield name
+
+    async def rows(self, table: str) -> Mapping[str, bytes]:
+        return dict(self._tables.get(table, {}))
+
+    async def write(self, table: str, row: str, content: bytes, *, fresh: bool = False) -> bool:
+        rows = self._tables.setdefault(table, {})
+        if fresh and row in rows:
+            return False
+        rows[row] = content
+        return True
+
+    async def erase(self, table: str, row: str) -> None:
+        self._tables.get(table, {}).pop(row, None)
 
     async def keep(self) -> None:
         await asyncio.Event().wait()

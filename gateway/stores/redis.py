@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import json
+import math
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -17,7 +19,7 @@ from redis.exceptions import (
 
 from gateway.stores.connecting import client_at
 from gateway.stores.guard import Guard
-from gateway.stores.seam import State
+from gateway.stores.seam import Ask, Claim, Granted, Left, State
 
 T = TypeVar("T")
 
@@ -86,6 +88,52 @@ class RedisStore:
         async for name in self._scan(f"{PREFIX}{kind}:", prefix):
             yield name
 
+    async def rows(self, table: str) -> Mapping[str, bytes]:
+        found = await self._do("HGETALL", f"{PREFIX}table:{table}")
+        return {name.decode(): content for name, content in _pairs(found)}
+
+    async def write(self, table: str, row: str, content: bytes, *, fresh: bool = False) -> bool:
+        command = "HSETNX" if fresh else "HSET"
+        done = await self._do(command, f"{PREFIX}table:{table}", row, content)
+        return bool(done) or not fresh
+
+    async def erase(self, table: str, row: str) -> None:
+        await self._do("HDEL", f"{PREFIX}table:{table}", row)
+
+    async def reserve(self, account: str, ask: Ask, lease: float) -> Granted:
+        told = json.loads(await self._run(RESERVE, _account(account), [_packed(ask, lease)]))
+        left = {
+            what: Left(limit, int(remaining), reset / 1000)
+            for what, (limit, remaining, reset) in dict(told["left"]).items()
+        }
+        if (short := told.get("short")) is None:
+            return Granted(True, left=left)
+        retry = math.inf if short["retry"] < 0 else short["retry"] / 1000
+        return Granted(False, short["what"], short["window"], retry, left)
+
+    async def settle(self, account: str, ask: Ask) -> None:
+        await self._run(SETTLE, _account(account), [_packed(ask)])
+
+    async def renew(self, account: str, ids: Sequence[str], lease: float) -> None:
+        await self._run(RENEW, _account(account), [lease, *ids])
+
+    async def usage(self, account: str, day: int) -> Mapping[str, int]:
+        found = await self._do("HGETALL", f"{_account(account)[3]}day:{day}")
+        return {name.decode(): int(count) for name, count in _pairs(found)}
+
+    async def take(
+        self, shelf: str, places: Sequence[int], owner: str, lease: float
+    ) -> list[bytes | Claim]:
+        told = await self._run(TAKE, _shelf(shelf), [owner, round(lease * 1000), *places])
+        return [Claim(each) if isinstance(each, int) else each for each in told]
+
+    async def fill(self, shelf: str, items: Mapping[int, bytes], seconds: float) -> None:
+        pairs = [part for item in items.items() for part in item]
+        await self._run(FILL, _shelf(shelf), [round(seconds * 1000), *pairs])
+
+    async def leave(self, shelf: str, places: Sequence[int], owner: str) -> None:
+        await self._run(LEAVE, _shelf(shelf), [owner, *places])
+
     async def flush(self) -> None:
         """Forget all that is in this Redis: for tests."""
         await self._client.flushall()
@@ -121,6 +169,32 @@ class RedisStore:
 
 
 ADD, SWAP = Script("add"), Script("swap")
+RESERVE = Script("accounts", "reserve")
+SETTLE = Script("accounts", "settle")
+RENEW = Script("accounts", "renew")
+TAKE, FILL, LEAVE = Script("take"), Script("fill"), Script("leave")
+
+
+def _shelf(shelf: str) -> list[str]:
+    return [f"{PREFIX}shelf:{{{shelf}}}", f"{PREFIX}claims:{{{shelf}}}"]
+
+
+def _account(account: str) -> list[str]:
+    """The keys of an account, which are in one slot."""
+    head = f"{PREFIX}account:{{{account}}}:"
+    return [f"{head}rates", f"{head}held", f"{head}leases", head]
+
+
+def _packed(ask: Ask, lease: float = 0.0) -> str:
+    windows = []
+    for each in ask.windows:
+        window = {"s": each.scope, "w": each.what, "c": each.cost, "m": each.minute, "d": each.day}
+        windows.append({name: value for name, value in window.items() if value is not None})
+    scopes = [
+        {"s": scope} if limit is None else {"s": scope, "l": limit}
+        for scope, limit in ask.open.items()
+    ]
+    return json.dumps({"id": ask.id, "lease": lease, "windows": windows, "open": scopes})
 
 
 def _literal(text: str) -> str:
@@ -128,10 +202,14 @@ def _literal(text: str) -> str:
     return "".join(f"\\{mark}" if mark in "*?[]\\^-" else mark for mark in text)
 
 
+def _pairs(found: Any) -> Iterable[tuple[bytes, bytes]]:
+    """A hash, which comes as a mapping or as names and values by turns."""
+    if isinstance(found, Mapping):
+        return found.items()
+    return zip(found[::2], found[1::2], strict=True)
+
+
 def _state(found: Any) -> State:
-    pairs = (
-        found.items() if isinstance(found, Mapping) else zip(found[::2], found[1::2], strict=True)
-    )
-    values = {name.decode(): float(value) for name, value in pairs}
+    values = {name.decode(): float(value) for name, value in _pairs(found)}
     version = int(values.pop("", 0.0))
     return State(values, version)

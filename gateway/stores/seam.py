@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 
@@ -62,7 +63,130 @@ class Records(Protocol):
         ...
 
 
-class Store(LearnedStates, Records, Protocol):
+class Tables(Protocol):
+    """Small tables that are read whole."""
+
+    async def rows(self, table: str) -> Mapping[str, bytes]:
+        """All rows of `table`, by name."""
+        ...
+
+    async def write(self, table: str, row: str, content: bytes, *, fresh: bool = False) -> bool:
+        """Write a row; with `fresh` only where there is none of its name. Whether it was done."""
+        ...
+
+    async def erase(self, table: str, row: str) -> None:
+        """Drop a row, if it is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a request asks of one quota: `cost` of `what` (requests, samples, tokens) in `scope`.
+
+    `minute` and `day` are its limits; None is without limit, and counted all the same.
+    """
+
+    scope: str
+    what: str
+    cost: int
+    minute: int | None = None
+    day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request's reservation: `id` is its own, `open` are limits of requests at once, by scope."""
+
+    id: str
+    windows: Sequence[Window]
+    open: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the narrowest quota of one kind still has; `reset` seconds until it is whole again."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Whether a reservation was made; where not, `what` was short, for `retry` seconds at least.
+
+    `window` is `minute`, `day` or `concurrent`; `retry` is infinite where it can never be made.
+    `left` tells of each kind that has limits.
+    """
+
+    ok: bool
+    what: str = ""
+    window: str = ""
+    retry: float = 0.0
+    left: Mapping[str, Left] = field(default_factory=dict)
+
+
+class Accounts(Protocol):
+    """Quotas by account: a rate a minute (GCRA, with a burst of a minute's worth) and UTC days.
+
+    What is reserved counts as spent until it is settled, or until nobody has renewed it for `lease`
+    seconds: then its samples and tokens are given back, and its place among requests at once.
+    """
+
+    async def reserve(self, account: str, ask: Ask, lease: float) -> Granted:
+        """Reserve all of `ask` or nothing."""
+        ...
+
+    async def settle(self, account: str, ask: Ask) -> None:
+        """Put `ask.windows`' costs in the place of what was reserved under `ask.id`.
+
+        Where nothing is reserved any more they are booked, without limit. Doing it twice is doing
+        it once.
+        """
+        ...
+
+    async def renew(self, account: str, ids: Sequence[str], lease: float) -> None:
+        """Keep these reservations for `lease` seconds from now; forget others whose time is up."""
+        ...
+
+    async def usage(self, account: str, day: int) -> Mapping[str, int]:
+        """What was booked on a day (days since 1970, UTC), by `scope|what`."""
+        ...
+
+
+class Claim(Enum):
+    """Whose it is to fill an empty place."""
+
+    MINE = 1
+    OTHERS = 0
+
+
+class Shelves(Protocol):
+    """Bytes in numbered places of a shelf, each filled once, by whoever has claimed it."""
+
+    async def take(
+        self, shelf: str, places: Sequence[int], owner: str, lease: float
+    ) -> list[bytes | Claim]:
+        """For each place what lies there, or else who has claimed it.
+
+        What nobody has claimed, or who claimed it did not renew by taking again within `lease`
+        seconds, `owner` has claimed with this.
+        """
+        ...
+
+    async def fill(self, shelf: str, items: Mapping[int, bytes], seconds: float) -> None:
+        """Put items into their places and end the claims; what lies there already stays.
+
+        A shelf lives for `seconds` from its first item on.
+        """
+        ...
+
+    async def leave(self, shelf: str, places: Sequence[int], owner: str) -> None:
+        """End `owner`'s claims without filling the places."""
+        ...
+
+
+class Store(LearnedStates, Records, Tables, Accounts, Shelves, Protocol):
     """All that a store can do."""
 
     @property

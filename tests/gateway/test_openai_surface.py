@@ -262,7 +262,7 @@ async def test_logprobs_only_if_the_client_asked(serve: Serve) -> None:
         ({**ASK, "its": {"strategy": "best_of_n", "params": {"m": 1}}}, "its.params.m"),
         ({**ASK, "its": {"strategy": "best_of_n", "verifier": "oracle"}}, "its.verifier"),
         ({**ASK, "its": {"strategy": "direct", "verifier": "math"}}, "its.verifier"),
-        ({**ASK, "its": {"cache": "pool"}}, "its.cache"),
+        ({**ASK, "its": {"cache": "all"}}, "its.cache"),
         ({**ASK, "its": {"budget": 100_000}}, "its.budget"),
         ({**ASK, "n": 4, "its": {"budget": 2}}, "n"),
         ({**ASK, "model": "fake@nosuch"}, "model"),

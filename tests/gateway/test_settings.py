@@ -306,7 +306,7 @@ def test_a_refusal_does_not_show_secrets(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "sk-" not in str(caught.value)
 
 
-def test_hosts_keep_only_digests_of_keys() -> None:
+async def test_hosts_keep_only_digests_of_keys() -> None:
     host = _host(load(["--api-key=sk-client"]))
     assert "sk-client" not in repr(host)
-    host.authenticate({"authorization": "Bearer sk-client"})
+    await host.keyring.identify({"authorization": "Bearer sk-client"})

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.stores import Store
 from gateway.stores.memory import MemoryStore
 from gateway.stores.redis import RedisStore
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer
 
 PATIENT = 10.0
 """Seconds that a test's commands may take, on a machine with other work."""
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "redis"])
