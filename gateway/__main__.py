@@ -12,6 +12,7 @@ usage: its-gateway COMMAND [OPTION …]
   serve     run the gateway (its-gateway serve --help)
   verify-worker  run code for gateways, from a Redis queue (its-gateway verify-worker --help)
   keys      API keys and their quotas (its-gateway keys add|list|revoke|usage)
+  replay    stored requests under another policy (its-gateway replay --help)
   docs      write the generated reference (its-gateway docs [--check] [DIRECTORY])
 {more}
 its-gateway --version
@@ -34,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gateway.accounts.command import main as keys
 
         return keys(arguments[1:])
+    if name == "replay":
+        from gateway.history.command import main as replay
+
+        return replay(arguments[1:])
     if name == "docs":
         from gateway.docs import main as docs
 

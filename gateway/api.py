@@ -45,6 +45,7 @@ def add_api(app: FastAPI, host: Host) -> None:
     for path, method, route in (
         ("/v1/chat/completions", "POST", chat_completions),
         ("/v1/models", "GET", models),
+        ("/v1/its/requests/{id}", "GET", receipt),
         ("/v1/completions", "POST", relay),
         ("/v1/embeddings", "POST", relay),
         ("/v1/its/feedback", "POST", feedback),
@@ -105,6 +106,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers, key: 
         partial(host.feedback.remember, owner, model, policy.route),
         booking,
         trace,
+        partial(host.history.keep, *owner) if host.history.kept else None,
     )
     headers["x-its-strategy"] = policy.strategy.name
     if chat.stream:
@@ -130,6 +132,21 @@ async def labels(host: Host, request: Request, headers: Headers, key: Key) -> Re
     except StoreUnavailable as error:
         raise StateUnavailable(str(error)) from None
     return Response(b"".join(lines), headers={**headers, "content-type": "application/jsonl"})
+
+
+async def receipt(host: Host, request: Request, headers: Headers, key: Key) -> Response:
+    """What became of a request of the same key's."""
+    id = request.path_params["id"]
+    try:
+        found = await host.history.get(key.id, id)
+    except StoreUnavailable as error:
+        raise StateUnavailable(str(error)) from None
+    if found is None:
+        kept = "" if host.history.kept else "; this gateway keeps no receipts"
+        unknown = InvalidRequest(f"id: no such request{kept}", param="id", code="not_found")
+        unknown.status = 404
+        raise unknown
+    return Response(orjson.dumps(found), headers={**headers, "content-type": "application/json"})
 
 
 async def models(host: Host, request: Request, headers: Headers, key: Key) -> Response:

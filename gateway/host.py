@@ -17,6 +17,7 @@ from gateway.calibration import Calibration
 from gateway.calibration import load as load_calibration
 from gateway.calibration.feedback import Feedback
 from gateway.errors import InvalidRequest
+from gateway.history.records import History
 from gateway.learned import Learned
 from gateway.metrics import Metrics
 from gateway.policy import Rules
@@ -62,6 +63,7 @@ class Host:
     keyring: Keyring
     desk: Desk
     reuse: Reuse
+    history: History
     created: int
     tracing: Tracing | None = None
     draining: bool = False
@@ -118,6 +120,7 @@ class Host:
                 settings.revisions,
                 shared=settings.share_samples,
             ),
+            history=History(store, later, settings.receipt_seconds()),
             created=int(time.time()),
             tracing=tracing,
         )

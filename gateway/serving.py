@@ -19,7 +19,7 @@ from gateway.receipt import Receipts, cache_word
 from gateway.run import Answer, Run, run
 from gateway.session import Means
 from gateway.trace import Trace
-from gateway.types import Candidate, Json, Usage
+from gateway.types import Candidate, Json, Request, Usage
 
 logger = logging.getLogger("its_gateway.requests")
 
@@ -49,6 +49,7 @@ class Exchange:
     remember: Callable[[Answer], Awaitable[None]] | None = None
     booking: Booking | None = None
     trace: Trace = field(default_factory=Trace)
+    keep: Callable[[Request, Policy, Answer, Trace], None] | None = None
     started: float = 0.0
     first: float | None = None
     told: dict[str, str] = field(default_factory=dict)
@@ -122,6 +123,8 @@ class Exchange:
                 self._log(outcome)
         if self.remember is not None:
             await self.remember(answer)
+        if self.keep is not None:
+            self.keep(self.chat.request, self.policy, answer, self.trace)
         now = self.trace.clock()
         self.metrics.record(
             self.policy.strategy.name,

@@ -189,6 +189,12 @@ class Settings(BaseSettings):
     cache_seconds: float = Field(
         3600.0, gt=0, description="How long samples and answers can be reused."
     )
+    receipt_hours: float | None = Field(
+        None,
+        ge=0,
+        description="How long receipts of requests, with their prompts and candidates, are kept; "
+        "unset: 24 with Redis, else not at all.",
+    )
     share_samples: bool = Field(
         False, description="Let samples and answers of one API key be reused for another."
     )
@@ -290,6 +296,11 @@ class Settings(BaseSettings):
         if self.trace is not None or told("OTEL_SDK_DISABLED", "").lower() == "true":
             return bool(self.trace)
         return told("OTEL_TRACES_EXPORTER", "otlp") == "otlp" and any(map(told, OTLP_ENDPOINTS))
+
+    def receipt_seconds(self) -> float:
+        """How long receipts are kept; 0 for not at all."""
+        default = 24.0 if self.redis is not None else 0.0
+        return 3600 * (default if self.receipt_hours is None else self.receipt_hours)
 
     def upstreams(self) -> list[BackendSettings]:
         """The upstreams of flags and file."""

@@ -58,7 +58,7 @@ class MemoryShelves:
                 self._size += len(content)
             mine.claims.pop(place, None)
         while self._size > self._most and len(self._shelves) > 1:
-            self._drop(next(iter(self._shelves)))
+            self._clear(next(iter(self._shelves)))
 
     async def leave(self, shelf: str, places: Sequence[int], owner: str) -> None:
         mine = self._shelf(shelf)
@@ -68,10 +68,10 @@ class MemoryShelves:
 
     def _shelf(self, name: str) -> _Shelf:
         if name in self._shelves and self._shelves[name].until <= self._clock():
-            self._drop(name)
+            self._clear(name)
         shelf = self._shelves.setdefault(name, _Shelf())
         self._shelves.move_to_end(name)
         return shelf
 
-    def _drop(self, name: str) -> None:
+    def _clear(self, name: str) -> None:
         self._size -= self._shelves.pop(name).size

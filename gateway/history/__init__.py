@@ -1,0 +1,1 @@
+"""What became of requests: receipts that their owners can read, and replaying them."""
