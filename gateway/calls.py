@@ -94,6 +94,14 @@ def is_greedy(fields: Mapping[str, Any]) -> bool:
     return fields.get("temperature") == 0
 
 
+def greedy(fields: Mapping[str, Any]) -> Json:
+    """`fields` of the one answer that is likeliest, token by token."""
+    return {**{k: v for k, v in fields.items() if k not in OF_DRAWING}, "temperature": 0.0}
+
+
+OF_DRAWING = frozenset({"top_p", "top_k", "min_p"})
+
+
 def split(  # one call where it can be, so that its samples share the prefill
     model: str,
     messages: Sequence[Message],
@@ -105,12 +113,19 @@ def split(  # one call where it can be, so that its samples share the prefill
     stream: bool,
     apart: bool,
     numbered: bool = False,
+    hedged: bool = False,
 ) -> list[Sample]:
     """The calls for samples `first` … `first + n - 1` of a request.
 
     They are separate where `apart`, where a seed gives each its own, and where they are greedy
-    (which vLLM refuses together). With `numbered` they are of the request's own draw.
+    (which vLLM refuses together). With `numbered` they are of the request's own draw; with `hedged`
+    the first is greedy, whatever the others are.
     """
+    if hedged:
+        same: Any = {"prefix": prefix, "stream": stream, "apart": apart, "numbered": numbered}
+        likeliest = split(model, messages, greedy(fields), n=1, first=first, **same)
+        others = split(model, messages, fields, n=n - 1, first=first + 1, **same) if n > 1 else []
+        return [*likeliest, *others]
     seed = fields.get("seed")
     start, prompt = begun(prefix, model)
     at = first if numbered else None

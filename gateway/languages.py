@@ -23,6 +23,11 @@ LEAST = 0.3
 """The least probability, over all languages, of a language that is named."""
 CERTAIN = 0.8
 """The least probability of another language at which a text is not in the one asked for."""
+SURE = 0.9
+"""The least probability of any other language in Latin letters than `COMMON`'s: romanised text of
+other languages is else taken for it."""
+COMMON: Mapping[str, float] = {"de": LEAST, "en": LEAST, "es": LEAST, "fr": LEAST, "sw": 0.6}
+"""Their least probabilities; romanised Japanese looks like Swahili."""
 DOMINANT = 0.75
 """The least share of the letters in one script."""
 LONG = 80
@@ -34,6 +39,9 @@ KIN: Mapping[str, str] = {
     "wuu": "zh", "yue": "zh", "an": "es", "ext": "es", "wa": "fr", "pcm": "en",
 }  # fmt: skip
 """Varieties that the model tells apart and short texts do not, and what they count as."""
+
+WORDLESS = "zxx"
+"""What the model calls a text without any language."""
 
 _LEFT_OUT = re.compile(
     r"`[^`\n]{0,300}`|\$[^$\n]{1,300}\$|\\[A-Za-z]{1,40}|https?://\S{1,300}|\S{1,60}@\S{1,60}"
@@ -50,7 +58,30 @@ def detect(text: str) -> str | None:
     """The language of `text` as an ISO 639 code, or None where that is not sure."""
     prose = _prose(text)
     guess = _guess(prose) if prose else None
-    return guess[0] if guess and guess[1] >= LEAST else None
+    if prose is None or guess is None or guess[0] == WORDLESS:
+        return None
+    name, probability = guess
+    least = COMMON.get(name, SURE) if _is_latin(prose) else LEAST
+    return name if probability >= least else None
+
+
+def wordless(text: str) -> bool:
+    """Whether `text` has no prose that could be in a language: numbers, code, JSON; no model."""
+    text = text[:MAX_TEXT]
+    if _is_json(text):
+        return True
+    return sum(map(str.isalpha, _plain(text))) < FEWEST
+
+
+def asked(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the last user message."""
+    turns = [message for message in messages if message.get("role") == "user"]
+    content = turns[-1].get("content") if turns else None
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def is_in(text: str, language: str) -> bool | None:
@@ -73,14 +104,27 @@ def are_in(texts: Sequence[str], question: str, language: str | None) -> list[bo
 def _prose(text: str) -> str | None:
     """What people would read aloud, on one line; None where it is little, or of mixed scripts."""
     text = text[:MAX_TEXT]
-    if text.lstrip()[:1] in ("{", "[") and json_key(text) is not None:
+    if _is_json(text):
         return None
-    prose = " ".join(_LEFT_OUT.sub(" ", " ".join(text.split("```")[::2])).split())
+    prose = _plain(text)
     scripts = Counter(_script(char) for char in prose if char.isalpha())
     letters = scripts.total()
     if letters < FEWEST or scripts.most_common(1)[0][1] < DOMINANT * letters:
         return None
     return prose
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[") and json_key(text) is not None
+
+
+def _plain(text: str) -> str:
+    return " ".join(_LEFT_OUT.sub(" ", " ".join(text.split("```")[::2])).split())
+
+
+def _is_latin(prose: str) -> bool:
+    scripts = Counter(_script(char) for char in prose if char.isalpha())
+    return scripts.most_common(1)[0][0] == "LATIN"
 
 
 @cache

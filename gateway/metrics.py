@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from gateway.run import Answer
 from gateway.sandbox.verdict import HOW
-from gateway.trace import Trace
+from gateway.trace import Tallied, Trace
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
@@ -92,9 +92,28 @@ class Metrics:
             "its_upstream_tokens", "Tokens of upstream calls that ended well, by kind.",
             ("backend", "kind"), registry=r,
         )  # fmt: skip
+        self._add_languages(r)
         self._add_pool(r)
         self._add_state(r)
         self._add_sandbox(r)
+
+    def _add_languages(self, r: CollectorRegistry) -> None:
+        self.language_samples = Counter(
+            "its_language_samples",
+            "What multilingual drew, by the user's language (`unsure` is one) and kind (candidate, "
+            "evidence).",
+            ("language", "kind"), registry=r,
+        )  # fmt: skip
+        self.language_answers = Counter(
+            "its_language_answers",
+            "What multilingual answered, by the user's language, which candidate won (greedy, "
+            "sampled), and whether it is in that language (yes, wordless, unsure, no).",
+            ("language", "won", "in_language"), registry=r,
+        )  # fmt: skip
+        self.tallied: dict[Tallied, Counter] = {
+            "language_samples": self.language_samples,
+            "language_answers": self.language_answers,
+        }
 
     def _add_pool(self, r: CollectorRegistry) -> None:
         by_backend = ("backend",)
@@ -279,6 +298,8 @@ class Metrics:
             self._child(self.verifier_tokens, verifier, "completion").inc(usage.completion_tokens)
         for (verifier, verdict), count in trace.verdicts.items():
             self._child(self.verdicts, verifier, verdict).inc(count)
+        for (measure, labels), count in trace.tallies.items():
+            self._child(self.tallied[measure], *labels).inc(count)
 
     def families(self) -> list[tuple[Metric, tuple[str, ...]]]:
         """Every metric, with the names of its labels, for the generated documentation."""

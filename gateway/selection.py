@@ -13,40 +13,44 @@ from collections.abc import Sequence
 from gateway.types import Candidate, Outcome, Score
 
 
-def order(scores: Sequence[Score]) -> list[int]:
-    """Indices of `scores`, best first."""
+def order(scores: Sequence[Score], tiers: Sequence[int] | None = None) -> list[int]:
+    """Indices of `scores`, best first; a higher tier comes before a lower, whatever the scores."""
     sizes: dict[str, int] = defaultdict(int)
     for score in scores:
         if score.key is not None:
             sizes[score.key] += 1
 
-    def rank(index: int) -> tuple[bool, float, int, int]:
+    def rank(index: int) -> tuple[int, bool, float, int, int]:
         score = scores[index]
         shared = sizes[score.key] if score.key is not None else 0
         value = score.value if score.judged else -math.inf
-        return (not score.judged, -value, -shared, index)
+        return (-tiers[index] if tiers else 0, not score.judged, -value, -shared, index)
 
     return sorted(range(len(scores)), key=rank)
 
 
 def ranked(
-    candidates: Sequence[Candidate], scores: Sequence[Score], *, stop: str = "complete"
+    candidates: Sequence[Candidate],
+    scores: Sequence[Score],
+    *,
+    stop: str = "complete",
+    tiers: Sequence[int] | None = None,
 ) -> Outcome:
-    """The outcome that answers with the highest scored of `candidates`."""
-    best = order(scores)
+    """The outcome that answers with the highest scored of `candidates`, of the highest tier."""
+    best = order(scores, tiers)
     return Outcome(
         candidates=tuple(candidates[i] for i in best),
         scores=tuple(scores[i] for i in best),
         stop=stop,
-        support=support(scores),
+        support=support(scores, best),
     )
 
 
-def support(scores: Sequence[Score]) -> float | None:
+def support(scores: Sequence[Score], best: Sequence[int] | None = None) -> float | None:
     """Share, in [0, 1], of all candidates whose answer is that of the best; None without keys."""
     if not scores:
         return None
-    key = scores[order(scores)[0]].key
+    key = scores[(best or order(scores))[0]].key
     if key is None:
         return None
     return sum(score.key == key for score in scores) / len(scores)

@@ -22,7 +22,7 @@ from gateway.reading import Reading, Sink, read_all
 from gateway.registry import Registry
 from gateway.sandbox.verdict import Executor, Limits, NoSandbox, Verdict
 from gateway.stores.memory import MemoryStore
-from gateway.trace import Trace
+from gateway.trace import Tallied, Trace
 from gateway.types import (
     Budget,
     Candidate,
@@ -119,6 +119,10 @@ class Session(Measures):
         """Note that something was not done as asked; shown in `x-its-degraded`."""
         self._trace.degrade(name)
 
+    def tally(self, measure: Tallied, *labels: str, by: int = 1) -> None:
+        """Count in a metric of that name; labels must come from few values."""
+        self._trace.tallies[measure, labels] += by
+
     @property
     def begun(self) -> int:
         """Samples begun so far."""
@@ -136,16 +140,18 @@ class Session(Measures):
         messages: Sequence[Message] | None = None,
         prefix: Prefix = "",
         model: str | None = None,
+        hedged: bool = False,
         **sampling: Unpack[Sampling],
     ) -> list[Candidate]:
         """Draw up to `n` candidates, at least one, in the order in which they were begun.
 
-        Shrinks to the budget, and to one where the sampling is greedy. A call that fails is
-        survived while another succeeds. With a `prefix`, candidates are what follows it; if that
-        is a candidate, it is their `parent`. Raises `BudgetExhausted`, `DeadlineExceeded`, or the
-        upstream's error where there is no candidate at all.
+        Shrinks to the budget, and to one where the sampling is greedy; with `hedged` the first is
+        greedy, and only that. A call that fails is survived while another succeeds. With a
+        `prefix`, candidates are what follows it; if that is a candidate, it is their `parent`.
+        Raises `BudgetExhausted`, `DeadlineExceeded`, or the upstream's error where there is no
+        candidate at all.
         """
-        calls, reservation = self._plan(n, messages, prefix, model, sampling)
+        calls, reservation = self._plan(n, messages, prefix, model, sampling, hedged=hedged)
         done = await self._gather(calls, reservation, judging=messages is not None)
         if isinstance(prefix, Candidate):
             done = [replace(candidate, parent=prefix.id) for candidate in done]
@@ -252,6 +258,7 @@ class Session(Measures):
         *,
         stream: bool = False,
         apart: bool = False,
+        hedged: bool = False,
     ) -> tuple[list[Sample], Reservation]:
         own, named = messages is not None, self._named(model)
         fields = fields_for(self.request, sampling, self._needs, own_prompt=own)
@@ -275,6 +282,7 @@ class Session(Measures):
             stream=stream or self._ledger.deadline is not None,
             apart=apart or not self._means.backend.capabilities(named).n,
             numbered=is_sample,
+            hedged=hedged,
         )
         return calls, reservation
 

@@ -123,6 +123,7 @@ class Roles(BaseModel):
     outcome_reward: str | None = None
     process_reward: str | None = None
     embed: str | None = None
+    translate: str | None = None
 
     def assigned(self) -> dict[str, str]:
         return {role: model for role, model in self.model_dump().items() if model}

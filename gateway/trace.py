@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gateway.types import Score, Usage
 
 _JUDGE: ContextVar[str | None] = ContextVar("its_judge", default=None)
 """The verifier at work in this task: verifiers run side by side, and each pays for itself."""
+
+Tallied = Literal["language_samples", "language_answers"]
+"""Metrics that guests count in, by their names in `Metrics`."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Trace:
     verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tallies: Counter[tuple[Tallied, tuple[str, ...]]] = field(default_factory=Counter)
     degraded: dict[str, None] = field(default_factory=dict)
     _waiting: int = 0
     _since: float = 0.0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway import Candidate, Message, Score, Session, languages, verifier
+from gateway import Candidate, Score, Session, languages, verifier
 
 SECONDS = 10.0
 """Time limit for all candidates of one call, most of it for a worker that has just begun."""
@@ -39,7 +39,7 @@ async def language(
     distinct = sorted(set(texts))
     if not distinct:
         return []
-    question = _question(session.request.messages)[: languages.MAX_TEXT]
+    question = languages.asked(session.request.messages)[: languages.MAX_TEXT]
     try:
         verdicts = await session.compute(
             languages.are_in, distinct, question, code, seconds=SECONDS
@@ -54,14 +54,3 @@ def _score(verdict: bool | None) -> Score:
     if verdict is None:
         return Score(math.nan, reason="the language is not sure")
     return Score(float(verdict), passed=verdict, reason="" if verdict else "in another language")
-
-
-def _question(messages: Sequence[Message]) -> str:
-    """The text of the last user message."""
-    asked = next((m for m in reversed(messages) if m.get("role") == "user"), {})
-    content = asked.get("content")
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))

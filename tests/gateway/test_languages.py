@@ -98,3 +98,41 @@ def test_hostile_texts_are_read_in_bounded_time(piece: str) -> None:
     began = time.thread_time()
     languages.detect(piece * (200_000 // len(piece)))
     assert time.thread_time() - began < 0.2
+
+
+ROMANISED = [
+    "kyou wa tomodachi to issho ni eiga wo mimashita totemo tanoshikatta desu",
+    "watashi wa kinou tomodachi to issho ni eiga o mimashita",
+    "ya segodnya poshel v magazin i kupil hleba i moloka dlya semi",
+    "wo jintian qu shangdian mai le yixie pingguo he xiangjiao",
+    "nenu ivvala market ki velli konni pandlu konnanu",
+    "phom pai talat wannee lae sue phonlamai ma",
+    "Bhai mujhe batao ki total kitne apples bache hain agar 5 de diye",
+]
+
+
+@pytest.mark.parametrize("text", ROMANISED)
+def test_a_romanised_question_is_taken_for_no_other_language(text: str) -> None:
+    assert languages.detect(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Hoje fui à loja e comprei pão e leite.", "pt"),
+        ("Oggi sono andato al negozio e ho comprato pane e latte.", "it"),
+        ("Danes sem šel v trgovino in kupil kruh ter mleko.", "sl"),
+        ("Nhasi ndakaenda kuchitoro ndikatenga chingwa nemukaka.", "sn"),
+    ],
+)
+def test_languages_in_latin_letters_are_still_recognised(text: str, language: str) -> None:
+    assert languages.detect(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("42", True), ("$x^2$", True), ("```py\nprint(1)\n```", True), ('{"answer": "ja"}', True),
+     ("", True), ("The answer is 42.", False), ("答えは18です。", False)],
+)  # fmt: skip
+def test_text_without_words_is_in_no_language(text: str, told: bool) -> None:
+    assert languages.wordless(text) is told
