@@ -55,7 +55,10 @@ def self_evaluation(
     ] = 2.0,
     anneal: Annotated[
         bool,
-        Field(description="Batch k at temperature 1 - 2^(1 - k), in place of the client's own."),
+        Field(
+            description="Temperature 0 for the first candidate, 1/2 for the next two, 3/4 for the "
+            "next four, …, in place of the client's own."
+        ),
     ] = True,
     keep: Annotated[
         float,
@@ -149,18 +152,18 @@ class _SelfEvaluation(Rule):
         self._next = first
         self._anneal = anneal
         self._watch = watch
-        # A first batch of 2, 4, 8 stands for the smaller ones, and is as warm as the last of them.
-        self._batch = max(0, math.ceil(math.log2(first)))
+        self._drawn = 0
         self._scores: list[float] = []
 
     def ask(self) -> Next:
         if not self._next:
             return Stop(self._sizes.reason, {"self_evaluation": max(self._scores)})
-        self._batch += 1
-        sampling = Sampling(temperature=annealed(self._batch)) if self._anneal else Sampling()
+        last = self._drawn + self._next
+        sampling = Sampling(temperature=annealed(last)) if self._anneal else Sampling()
         return Draw(self._next, sampling, self._watch if self._next > 1 else None)
 
     def tell(self, seen: Sequence[Seen]) -> None:
+        self._drawn = len(seen)
         judged = [each for each in seen if each.score.judged]
         self._scores = [each.value for each in judged]
         self._next = self._sizes.more(self._scores, [each.tokens for each in judged], self._next)
@@ -182,6 +185,10 @@ class _Learning(_SelfEvaluation):
         return lesson(self._scores)
 
 
-def annealed(batch: int) -> float:
-    """The temperature of batch 1, 2, …: greedy, one half, three quarters, … (section 3.3)."""
-    return 1.0 - 2.0 ** (1 - batch)
+def annealed(number: int) -> float:
+    """The temperature of a batch whose last candidate is the request's `number`th (section 3.3).
+
+    Of batches of 1, 2, 4, 8: greedy, one half, three quarters, …; a candidate's is the same where
+    they are drawn one by one.
+    """
+    return 1.0 - 2.0 ** (1 - number.bit_length())

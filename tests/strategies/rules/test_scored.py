@@ -132,3 +132,21 @@ def test_rejection_is_as_right_and_as_dear_as_its_formula() -> None:
         assert hits == pytest.approx(accuracy(true_rate, false_rate, share), abs=0.02)
         assert np.mean(first) == pytest.approx(calls(true_rate, false_rate, share), rel=0.05)
     assert (accuracy(0, 0, 0.5), calls(0, 0, 0.5)) == (0.0, math.inf)
+
+
+def test_rejection_is_as_good_as_best_of_n_at_equal_cost() -> None:
+    """On normal scores, one deviation and a half apart for right and wrong, at several costs."""
+    random = np.random.default_rng(8)
+    right = random.random((4000, 120)) < 0.3
+    scores = random.normal(size=right.shape) + 1.5 * right
+    best = {n: np.mean([r[s[:n].argmax()] for r, s in zip(right, scores, strict=True)])
+            for n in (2, 3, 4, 6, 8)}  # fmt: skip
+    for threshold in (0.8, 1.3, 1.7):
+        passes = scores >= threshold
+        first = np.where(passes.any(1), passes.argmax(1), scores.argmax(1))
+        cost = np.where(passes.any(1), first + 1, scores.shape[1])
+        for row, count in list(zip(scores, cost, strict=True))[:50]:
+            rule = reroll(Setting(120), threshold=threshold)
+            assert drawn(rule, list(row)) == count
+        fixed = np.interp(cost.mean(), list(best), list(best.values()))
+        assert right[np.arange(len(right)), first].mean() > fixed - 0.01

@@ -48,6 +48,11 @@ def test_batches_double_and_warm_up_until_one_is_sure() -> None:
     assert (eight.n, eight.sampling["temperature"]) == (8, 0.875)
 
 
+def test_a_candidate_is_as_warm_one_at_a_time_as_in_a_batch() -> None:
+    one_by_one = [temperature for _, temperature in batches(made(growth=1, tau=1.0), 0.5)]
+    assert one_by_one[:8] == [0.0, 0.5, 0.5, 0.75, 0.75, 0.75, 0.75, 0.875]
+
+
 def test_it_says_why_and_how_sure_it_was() -> None:
     rule = made(tau=0.9)
     rule.tell(told(0.2, 0.95))
