@@ -105,7 +105,7 @@ class _Loop:
     def _abstained(self, stop: Stop) -> Outcome:
         """No answer, for which nothing need have been drawn."""
         if stop.error:
-            raise Abstained(f"rule {stop.reason}: no number of candidates is worth its price")
+            raise Abstained("no answer is worth giving, as the rule's values go")
         nothing = Candidate("abstained", "", model=self._session.request.model)
         candidates = self._candidates or [nothing]
         evidence = stop.evidence or None
@@ -117,13 +117,13 @@ class _Loop:
             wanted = self._session.request.choices if self._candidates else self._first
             asked = await self._ask()
             missing = wanted - len(self._candidates)
-            if isinstance(asked, Stop) and missing <= 0:
+            if isinstance(asked, Stop) and (asked.abstain or missing <= 0):
                 return asked
             draw = Draw(missing) if isinstance(asked, Stop) else asked
             left = self._n - self._session.begun
             size = self._session.affordable(min(max(draw.n, missing), left))
             if size < 1:
-                return None
+                return self._rule.spent()
             await self._round(size, draw)
 
     async def _round(self, size: int, draw: Draw) -> None:

@@ -106,6 +106,10 @@ class Rule:
     def solved(self, result: Any) -> None:
         """Told what the `Work` asked for came to; None where it took too long."""
 
+    def spent(self) -> Stop | None:
+        """The rule's last word where `n` or the budget came first; None where it has none."""
+        return None
+
     def ask(self) -> Next:
         raise NotImplementedError
 

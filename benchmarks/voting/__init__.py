@@ -1,0 +1,1 @@
+"""Stopping rules on recorded votes: accuracy, tokens and rounds, without and through the gateway."""

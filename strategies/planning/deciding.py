@@ -1,0 +1,47 @@
+"""One decision: what a route's plan says of one question's standing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.planning.fitting import Standing, place
+from strategies.planning.plans import LENGTHS, planned
+from strategies.planning.walks import HORIZON, stages
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Draw so many more (0: stop), which is expected to gain so much beyond its price.
+
+    `right` is the modelled chance, in [0, 1], that the leading answer is right.
+    """
+
+    draw: int
+    gain: float
+    right: float
+
+
+def decide(
+    standings: tuple[tuple[Standing, float], ...],
+    standing: Standing,
+    length: float,
+    *settings: float,
+) -> Decision:
+    """What to do at `standing`, where a candidate takes `length` times the route's mean tokens.
+
+    `standings` are how the route's questions stood, each with how often; `settings` are the most
+    votes, the price and the sharpness of `planned`.
+    """
+    most, price, sharpness = settings
+    cap = min(int(most), HORIZON)
+    n, a, b = standing
+    if n >= cap:
+        return Decision(0, 0.0, a / n if n else 0.0)
+    plan = planned(standings, cap, price, sharpness)
+    where = place(stages(sharpness)[n], a, b)
+    row = int(np.abs(np.log(np.array(LENGTHS) / max(length, 1e-9))).argmin())
+    return Decision(
+        int(plan.draw[n][where, row]), float(plan.gains[n][where, row]), float(plan.right[n][where])
+    )

@@ -1,0 +1,73 @@
+"""The best number of further votes at each standing: backward induction over a finite horizon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.planning.fitting import Standing, fitted
+from strategies.planning.shapes import Floats
+from strategies.planning.walks import Stage, stages
+
+BATCHES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""Numbers of candidates that one round may draw."""
+LENGTHS = (0.35, 0.6, 1.0, 1.7, 2.9, 5.0)
+"""Tokens of a question's candidates, in those of the route's mean: each has a plan of its own."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """By stage, standing and length: how many to `draw` (0: stop) and what that `gains`, price
+    paid; `right` is the leader's chance, by stage and standing."""
+
+    draw: tuple[NDArray[np.int64], ...]
+    gains: tuple[Floats, ...]
+    right: tuple[Floats, ...]
+
+
+@lru_cache(maxsize=256)
+def planned(
+    standings: tuple[tuple[Standing, float], ...], cap: int, price: float, sharpness: float
+) -> Plan:
+    """The plan for at most `cap` votes on a route whose questions stood so.
+
+    `price` is what a candidate of mean length must bring, as a chance of being right. A vote's
+    value is the rise of the expected chance that the leader is right, at the best moment to stop.
+    """
+    weights = fitted(standings, sharpness)
+    every = stages(sharpness)
+    prices = price * np.array(LENGTHS)
+    costs = np.array(BATCHES)[:, None] * prices
+    told: list[Any] = []
+    ahead = np.zeros((1, BATCHES[-1] + 1, len(LENGTHS)))
+    for n in range(cap, -1, -1):
+        right, moves = _mixed(every[n], weights)
+        # Expected value k votes on, of deciding then: for k = 1 … by the standing at n + 1.
+        later = np.einsum("sm,smkl->skl", moves, ahead[every[n].after]) if n < cap else None
+        value = np.repeat(right[:, None], len(LENGTHS), axis=1)
+        draw = np.zeros(value.shape, int)
+        if later is not None:
+            sizes = [size for size in BATCHES if n + size <= cap]
+            options = later[:, [size - 1 for size in sizes]] - costs[: len(sizes)]
+            if sizes:
+                best = options.argmax(axis=1)
+                reached = np.take_along_axis(options, best[:, None], axis=1)[:, 0]
+                better = reached > value + 1e-9
+                draw = np.where(better, np.array(sizes)[best], 0)
+                value = np.where(better, reached, value)
+        told.append((draw, value - right[:, None], right))
+        kept = value[:, None] if later is None else np.concatenate([value[:, None], later], axis=1)
+        ahead = kept[:, : BATCHES[-1]]
+    draws, gains, rights = zip(*reversed(told), strict=True)
+    return Plan(draws, gains, rights)
+
+
+def _mixed(stage: Stage, weights: Floats) -> tuple[Floats, Floats]:
+    """The leader's chance and the chances of the three moves, by standing, over all shapes."""
+    reached = np.maximum(weights @ stage.reached, 1e-300)
+    moves = np.einsum("k,ksm->sm", weights, stage.moves)
+    return (weights @ stage.right) / reached, moves / reached[:, None]
