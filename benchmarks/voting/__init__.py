@@ -1,1 +1,1 @@
-"""Stopping rules on recorded votes: accuracy, tokens and rounds, without and through the gateway."""
+"""Stopping rules on recorded votes: accuracy, tokens, rounds; alone and through the gateway."""

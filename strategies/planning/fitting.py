@@ -34,12 +34,12 @@ def fitted(standings: Sequence[tuple[Standing, float]], sharpness: float) -> Flo
     every = stages(sharpness)
     likely = np.array([_likelihood(every[min(n, HORIZON)], a, b) for (n, a, b), _ in standings])
     times = np.array([count for _, count in standings])
-    weights = prior
+    weights: Floats = prior
     for _ in range(ROUNDS):
         shares = likely * weights
         shares /= shares.sum(axis=1, keepdims=True)
-        weights = QUESTIONS * prior + times @ shares
-        weights = weights / weights.sum()
+        counted: Floats = QUESTIONS * prior + times @ shares
+        weights = counted / (QUESTIONS + times.sum())
     return weights
 
 

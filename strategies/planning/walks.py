@@ -58,7 +58,9 @@ def _stage(n: int, known: list[Any], codes: NDArray[Any], right: Floats) -> Stag
     def counted(weights: NDArray[Any], groups: int = 1, group: Any = 0) -> Singles:
         index = (place * groups + group).ravel()
         told = np.bincount(index, weights.ravel(), size * groups) / walks
-        return told.reshape(kinds, len(here), *([groups] if groups > 1 else [])).astype(np.float32)
+        shape = kinds, len(here), *([groups] if groups > 1 else [])
+        singles: Singles = told.reshape(shape).astype(np.float32)
+        return singles
 
     ones = np.ones(codes.shape[1:])
     following = known[min(n + 1, HORIZON)]

@@ -60,8 +60,8 @@ def test_a_window_in_which_some_failed_is_filled_up() -> None:
 
 
 def test_best_of_infinity_needs_more_votes_the_closer_they_are() -> None:
-    assert leads([6], 0.3) > leads([6, 3], 0.3) > leads([6, 5], 0.3)
-    assert leads([6, 5], 0.3) == pytest.approx(0.61, abs=0.06)  # two shares: P(Beta(6, 5) > 1/2)
+    assert leads((6,), 0.3) > leads((6, 3), 0.3) > leads((6, 5), 0.3)
+    assert leads((6, 5), 0.3) == pytest.approx(0.61, abs=0.06)  # two shares: P(Beta(6, 5) > 1/2)
     rule = dirichlet(Setting(40))
     rule.tell(votes("aaab"))
     assert isinstance(rule.ask(), Draw)
