@@ -38,8 +38,8 @@ def fitted(standings: Sequence[tuple[Standing, float]], sharpness: float) -> Flo
     for _ in range(ROUNDS):
         shares = likely * weights
         shares /= shares.sum(axis=1, keepdims=True)
-        counted: Floats = QUESTIONS * prior + times @ shares
-        weights = counted / (QUESTIONS + times.sum())
+        counted = QUESTIONS * prior + times @ shares.astype(np.float64)
+        weights = np.asarray(counted / (QUESTIONS + times.sum()), np.float64)
     return weights
 
 
