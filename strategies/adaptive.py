@@ -153,6 +153,13 @@ class _Loop:
 
 
 def _seen(candidate: Candidate, score: Score) -> Seen:
-    tokens = candidate.usage.completion_tokens if candidate.usage else 0
     logprobs = (candidate.logprobs or {}).get("content") or ()
+    # Where the upstream counted several together: what else tells, or about four bytes a token.
+    counts = (
+        candidate.usage.completion_tokens if candidate.usage else 0,
+        len(candidate.token_ids),
+        len(logprobs),
+        len((candidate.reasoning + candidate.text).encode(errors="replace")) // 4,
+    )
+    tokens = next((count for count in counts if count), 0)
     return Seen(score, tokens, candidate.finish_reason == "length", logprobs)

@@ -23,6 +23,8 @@ class Setting:
 class Seen:
     """A candidate that has ended: its score, its completion tokens, whether a limit cut it.
 
+    The tokens are about as many where the upstream counted several candidates together.
+
     `logprobs` are OpenAI's entries for its tokens, where the rule asked for them.
     """
 
