@@ -83,7 +83,8 @@ class Host:
         metrics = Metrics()
         pool = ReplicaPool(backends, metrics, settings.pool)
         metrics.example_key.set(EXAMPLE_KEY in settings.client_keys())
-        needed = {name for spec in verifiers.specs() for name in spec.preload}
+        guests = [*strategies.specs(), *verifiers.specs()]
+        needed = {name for spec in guests for name in spec.preload}
         workers = Workers(preload=sorted(needed))
         sandbox = executor_of(settings, metrics)
         store = store_of(settings, metrics)

@@ -15,7 +15,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -51,10 +51,20 @@ class Spec:
     members: tuple[str, ...] = ()
 
 
-def strategy(function: F) -> F:
-    """Mark `function` as a strategy named like itself."""
-    setattr(function, MARK, {"kind": "strategy"})
-    return function
+@overload
+def strategy(function: F) -> F: ...
+@overload
+def strategy(*, preload: tuple[str, ...]) -> Callable[[F], F]: ...
+
+
+def strategy(function: Any = None, *, preload: tuple[str, ...] = ()) -> Any:
+    """Mark a function as a strategy named like itself; see `Spec` for `preload`."""
+
+    def mark(function: F) -> F:
+        setattr(function, MARK, {"kind": "strategy", "preload": preload})
+        return function
+
+    return mark if function is None else mark(function)
 
 
 def rule(function: F) -> F:

@@ -29,7 +29,7 @@ from tests.gateway.grammar.toys import (
 NAMES = list(LANGUAGES)
 MANY = 1500
 P_LEAST = 1e-4
-"""Seeds are fixed; of twenty tests of a right sampler, one choice in five hundred would fail one."""
+"""Seeds are fixed: with others, one run in five hundred of a right sampler would fail a test."""
 
 
 def test_there_are_enough_languages() -> None:

@@ -1,0 +1,35 @@
+"""Grammars compiled and texts judged where both may take too long: run these in a worker process.
+
+Functions of strings alone, so that they can be sent there, over a vocabulary of single bytes, so
+that no tokenizer has to be sent along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.grammar.constraint import Constraint, GrammarError
+from gateway.grammar.engine import Grammar, State, Vocabulary
+
+SECONDS = 1.5
+"""Time that a worker gets for one of these."""
+TOO_LONG = f"this grammar takes more than {SECONDS} s, or too much memory, to compile"
+
+
+def problem(constraint: Constraint) -> str | None:
+    """What is wrong with a grammar, in the parser's words; None where it can be used."""
+    try:
+        Grammar(constraint, Vocabulary.of_bytes())
+    except GrammarError as error:
+        return error.message
+    return None
+
+
+def satisfied(constraint: Constraint, texts: Sequence[str]) -> list[bool]:
+    """Whether each text, whole, is in the grammar's language; `GrammarError` as for `Grammar`."""
+    grammar = Grammar(constraint, Vocabulary.of_bytes())
+    return [_satisfies(grammar.start(), text.encode(errors="replace")) for text in texts]
+
+
+def _satisfies(state: State, text: bytes) -> bool:
+    return all(state.take(byte) for byte in text) and state.complete

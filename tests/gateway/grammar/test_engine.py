@@ -1,0 +1,211 @@
+"""Grammars as the engine reads them, and hostile ones in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.grammar import Constraint, GrammarError, checking
+from gateway.grammar.engine import Grammar, Vocabulary
+from gateway.workers import Workers
+
+BYTES = Vocabulary.of_bytes()
+END = 256
+LONGEST = 2.0
+"""Seconds in which the gateway must have said what it makes of a grammar."""
+
+
+def _grammar(kind: str, source: str) -> Grammar:
+    return Grammar(Constraint(kind, source, "structured_outputs"), BYTES)
+
+
+def _satisfied(kind: str, source: str, *texts: str) -> list[bool]:
+    return checking.satisfied(Constraint(kind, source, "x"), texts)
+
+
+def test_languages() -> None:
+    assert _satisfied("regex", "a+b?", "aab", "aa", "b", "aabb", "") == [True, True] + [False] * 3
+    gbnf = 'root ::= "00000" | "1" [01]{4}'
+    assert (
+        _satisfied("grammar", gbnf, "00000", "10110", "0000", "00001") == [True] * 2 + [False] * 2
+    )
+    lark = 'start: expr\nexpr: expr "+" NUM | NUM\nNUM: /[0-9]/'
+    assert _satisfied("grammar", lark, "1+2+3", "1+", "1") == [True, False, True]
+    choice = json.dumps(['say "no"', "é", "a\nb"])
+    assert _satisfied("choice", choice, 'say "no"', "é", "a\nb", "a") == [True] * 3 + [False]
+
+
+def test_json() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "blue"]}, "n": {"type": "integer"}},
+        "required": ["colour", "n"],
+        "additionalProperties": False,
+    }
+    texts = (
+        '{"colour": "red", "n": 3}',
+        '{"colour":"blue","n":-1}',
+        json.dumps({"colour": "red", "n": 3}, indent=2),
+        '{"colour": "green", "n": 3}',
+        '{"colour": "red"}',
+        '{"colour": "red", "n": 3',
+    )
+    assert _satisfied("json", json.dumps(schema), *texts) == [True] * 3 + [False] * 3
+
+
+def test_space_is_bounded() -> None:
+    state = _grammar("json", '{"type": "object"}').start()
+    assert all(state.take(byte) for byte in b"{ ")
+    assert not state.allowed()[ord(" ")]
+
+
+def test_the_end_is_allowed_only_where_the_answer_may_end() -> None:
+    state = _grammar("regex", "ab|a").start()
+    assert not state.allowed()[END]
+    assert state.take(ord("a"))
+    assert state.allowed()[[ord("b"), END]].tolist() == [True, True]
+    assert state.copy().take(ord("b"))
+    assert state.complete
+    assert not state.take(ord("c"))
+    assert not state.allowed().any()
+
+
+BAD = {
+    "regex": ("regex", "(a", "1(8)"),
+    "lookahead": ("regex", "(?=a)b", "look-around"),
+    "unknown rule": ("grammar", 'start: foo\nbar: "a"', "1(8)"),
+    "unclosed": ("grammar", 'start: "a"\n  | (((', "2("),
+    "gbnf": ("grammar", 'root ::= "a" | undefined', "undefined"),
+    "schema": ("json", '{"type": "foo"}', "foo"),
+    "not json": ("json", "{", "line 1"),
+    "contradiction": ("json", '{"type": "integer", "minimum": 5, "maximum": 3}', "minimum"),
+    "incompatible": ("json", '{"allOf": [{"type": "string"}, {"type": "number"}]}', "nsatisfiable"),
+    "empty language": ("grammar", "start: start", "nothing satisfies"),
+    "empty meeting": ("grammar", "start: A\nA: /a+/ & /b+/", "nothing satisfies"),
+    "remote reference": ("json", '{"$ref": "http://localhost/x"}', "http://localhost/x"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_told_with_its_place(name: str) -> None:
+    kind, source, said = BAD[name]
+    message = checking.problem(Constraint(kind, source, "structured_outputs"))
+    assert message is not None
+    assert said in message
+    assert message.startswith("structured_outputs: ")
+    assert "<state>" not in message
+    assert len(message) < 700
+
+
+def test_a_grammar_error_names_its_field() -> None:
+    with pytest.raises(GrammarError) as caught:
+        _grammar("regex", "(a")
+    assert caught.value.param == "structured_outputs"
+
+
+def _deep(depth: int) -> str:
+    return '{"items":' * depth + "{}" + "}" * depth
+
+
+HOSTILE = {
+    "left recursion": ("grammar", 'start: start "a" | start start | "b"'),
+    "no end": ("grammar", 'start: "a" start'),
+    "nested stars": ("regex", "(((a*)*)*)*b"),
+    "overlapping stars": ("regex", "(a|aa)*" * 200),
+    "counted": ("regex", "((a{0,1000}){0,1000}){0,1000}"),
+    "exponential automaton": ("regex", ".*a.{40}"),
+    "many of them": ("regex", "(.*a.*){60}"),
+    "unicode": ("regex", r"\p{L}{1,5000}"),
+    "large choice": ("grammar", "start: " + " | ".join(f'"{i}"' for i in range(45_000))),
+    "large regex": ("regex", "|".join(f"a{i}" for i in range(60_000))),
+    "large line": ("grammar", "x" * 500_000),
+    "brackets": ("regex", "(" * 250_000 + ")" * 250_000),
+    "deep rule": ("grammar", "start: " + "(" * 200_000 + '"a"' + ")" * 200_000),
+    "deep schema": ("json", _deep(40_000)),
+    "large schema": (
+        "json",
+        json.dumps({"type": "object", "properties": {f"p{i}": {} for i in range(15_000)}}),
+    ),
+    "long array": ("json", '{"type": "array", "minItems": 1000000, "items": {}}'),
+    "long string": ("json", '{"type": "string", "maxLength": 100000000}'),
+    "catastrophic pattern": ("json", '{"type": "string", "pattern": "^(a+)+$"}'),
+    "circle": ("json", '{"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}'),
+    "binary": ("grammar", "\x00\x01\ufffd" * 1000),
+    "many rules": (
+        "grammar",
+        "start: r0\n" + "".join(f"r{i}: r{i + 1} r{i + 1}\n" for i in range(20_000)),
+    ),
+}
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    workers = Workers(1, preload=("gateway.grammar.checking",))
+    await workers.run(checking.problem, Constraint("regex", "a", "x"), seconds=60)
+    yield workers
+    await asyncio.to_thread(workers.close)
+
+
+async def _bounded(workers: Workers, kind: str, source: str) -> tuple[str | None, float]:
+    started = time.perf_counter()
+    constraint = Constraint(kind, source, "x")
+    try:
+        said = await workers.run(checking.problem, constraint, seconds=checking.SECONDS)
+    except TimeoutError:
+        said = checking.TOO_LONG
+    took = time.perf_counter() - started
+    if said == checking.TOO_LONG:  # the next one shall not wait for the worker that replaces it
+        await workers.run(checking.problem, Constraint("regex", "a", "x"), seconds=60)
+    return said, took
+
+
+async def test_hostile_grammars_are_judged_in_bounded_time(workers: Workers) -> None:
+    judged = {name: await _bounded(workers, *HOSTILE[name]) for name in HOSTILE}
+    slow = {name: took for name, (_, took) in judged.items() if took > LONGEST}
+    assert not slow
+    sound = {name for name, (said, _) in judged.items() if said is None}
+    assert {"left recursion", "nested stars"} <= sound
+    assert not {"deep schema", "circle", "binary", "large line", "brackets"} & sound
+    assert (await _bounded(workers, "regex", "a"))[0] is None
+
+
+async def test_fuzzed_grammars_are_judged_in_bounded_time(workers: Workers) -> None:
+    """Sound grammars with characters changed, cut and repeated, by a seed."""
+    rng = random.Random(11)
+    seeds = [
+        ("grammar", 'start: expr\nexpr: expr "+" NUM | NUM\nNUM: /[0-9]+/'),
+        ("grammar", 'root ::= "a" (root | "b"){1,3} [x-z]*'),
+        ("regex", r"(\d{1,3}\.){3}\d{1,3}|[a-f]+?(?i:x)"),
+        ("json", '{"type":"array","items":{"anyOf":[{"type":"string","pattern":"a+"},{}]}}'),
+    ]
+    for _ in range(150):
+        kind, source = rng.choice(seeds)
+        text = list(source)
+        for _ in range(rng.randrange(1, 6)):
+            at = rng.randrange(len(text) or 1)
+            text[at : at + rng.randrange(3)] = rng.choices(
+                "()[]{}|*+?\\/\"':,\n0a9&~$^", k=rng.randrange(4)
+            )
+        fuzzed = "".join(text) * rng.choice([1, 1, 1, 50])
+        said, took = await _bounded(workers, kind, fuzzed)
+        assert took < LONGEST, (kind, fuzzed)
+        assert said is None or len(said) < 700
+
+
+def test_walking_a_hostile_grammar_is_bounded() -> None:
+    """What compiles soon may still be heavy to follow: each step is bounded, and so is the text."""
+    for name in ("exponential automaton", "many of them", "counted", "left recursion"):
+        state = _grammar(*HOSTILE[name]).start()
+        rng = random.Random(1)
+        for _ in range(60):
+            started = time.perf_counter()
+            choices = [token for token in state.allowed().nonzero()[0].tolist() if token != END]
+            if not choices:
+                break
+            assert state.take(rng.choice(choices))
+            assert time.perf_counter() - started < LONGEST
