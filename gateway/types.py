@@ -27,6 +27,7 @@ class Sampling(TypedDict, total=False):
     logprobs: bool
     top_logprobs: int
     structured_outputs: Mapping[str, Any]
+    its_aligned: Mapping[str, str]
     return_token_ids: bool
 
 
@@ -254,12 +255,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model's server can do, as far as is known; what has not been probed counts as able.
+    """What a model's server can do, as far as is known; what has not been probed counts as able,
+    but for `aligned`.
 
     `n`: several candidates a call. `logprobs`: of sampled tokens. `logprob_token_ids`: of tokens
     that the call names. `prompt_logprobs`: of the prompt's tokens, and `all_logprobs`: of the whole
     vocabulary there. `token_ids`: told with the answer. `continuation`: of an answer begun.
-    `structured_outputs`: grammars, schemas, choices. `tokenize`: the tokenizer can be asked.
+    `structured_outputs`: grammars, schemas, choices; `aligned`: sampling from the model's own
+    distribution given one (`its_aligned`). `tokenize`: the tokenizer can be asked.
     `pooling`, `classify`, `score`, `embed`: those endpoints.
     """
 
@@ -271,6 +274,7 @@ class Capabilities:
     token_ids: bool = True
     continuation: bool = True
     structured_outputs: bool = True
+    aligned: bool = False
     tokenize: bool = True
     pooling: bool = True
     classify: bool = True

@@ -4,10 +4,17 @@ Light to import: what needs NumPy or the grammar engine lies in modules of its o
 `awrs`, `store`; `engine`), for backends and for the vLLM plugin.
 """
 
-from gateway.grammar.constraint import Constraint, GrammarError, constraint_of, tools_constraint
+from gateway.grammar.constraint import (
+    REJECTED,
+    Constraint,
+    GrammarError,
+    constraint_of,
+    tools_constraint,
+)
 from gateway.grammar.weights import chain, effective, normalised, resampled
 
 __all__ = [
+    "REJECTED",
     "Constraint",
     "GrammarError",
     "chain",

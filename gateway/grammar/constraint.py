@@ -10,6 +10,8 @@ from typing import Any
 
 MAX_SOURCE = 1 << 19
 """Characters of a grammar; longer ones are refused unread."""
+REJECTED = "its_rejected"
+"""The `stop_reason` of a candidate that was given up before it was an answer."""
 OBJECT = '{"type": "object"}'
 KINDS = ("json", "regex", "choice", "grammar", "json_object")
 

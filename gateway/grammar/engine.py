@@ -41,7 +41,7 @@ class Vocabulary:
     def of_json(cls, tokenizer: str, size: int, ends: Collection[int]) -> Vocabulary:
         """By the text of a Hugging Face tokenizer.json; about a second for a large one."""
         # Without slices: they pay for large vocabularies and simple grammars, and cost memory.
-        slices = [] if size < 1 << 14 else None
+        slices: list[str] | None = [] if size < 1 << 14 else None
         return cls(LLTokenizer(tokenizer, size, min(ends), slices), size, ends)
 
     @classmethod
@@ -115,8 +115,9 @@ def serialised(constraint: Constraint) -> str:
     """llguidance's own form of a grammar; `GrammarError` where it cannot be converted."""
     try:
         if constraint.kind == "json":
-            options = {"whitespace_pattern": WHITESPACE}
-            return LLMatcher.grammar_from_json_schema(constraint.source, overrides=options)
+            return LLMatcher.grammar_from_json_schema(
+                constraint.source, overrides={"whitespace_pattern": WHITESPACE}
+            )
         if constraint.kind == "choice":
             words = " | ".join(json.dumps(word) for word in json.loads(constraint.source))
             return LLMatcher.grammar_from_lark(f"start: {words}")

@@ -33,9 +33,7 @@ HERE = Path(__file__).parent
 MODEL = HERE / "model"
 REWARDS = {"outcome_reward": "its-demo-orm", "process_reward": "its-demo-prm"}
 """The reward models' names by their roles; each lies in a directory called ROLE_model."""
-WRITES = Capabilities(
-    structured_outputs=False, pooling=False, classify=False, score=False, embed=True
-)
+WRITES = Capabilities(aligned=True, pooling=False, classify=False, score=False, embed=True)
 JUDGES = Capabilities(
     n=False,
     logprobs=False,
@@ -60,8 +58,9 @@ class EmbeddedBackend:
     """Serves one small Llama from a directory in Hugging Face's layout, by default the demo's.
 
     `rewards` are directories of reward models in the same layout, by their roles. Loading takes
-    well under a second and happens here, at construction. Tools and response_format are ignored:
-    the model knows nothing of them.
+    well under a second and happens here, at construction. Grammars (response_format,
+    structured_outputs, and the schemas of a tool call that is forced) are kept to; the model itself
+    knows nothing of tools, so a call that is not forced is never made.
     """
 
     def __init__(
@@ -108,8 +107,9 @@ class EmbeddedBackend:
 
     async def _grown(self, request: Sample) -> AsyncGenerator[Event]:
         from gateway.backends.embedded.shapes import candidate, growth, opening
+        from gateway.backends.embedded.toolcalls import told as told_whole
 
-        drafts = self._drafts(request)
+        drafts = await self._drafts(request)
         names, told = self._runtime.chat.names, [0] * len(drafts)
         if request.stream:
             for index in range(len(drafts)):
@@ -117,11 +117,14 @@ class EmbeddedBackend:
         async with aclosing(self._runtime.grow(drafts)) as growing:
             async for grown in growing:
                 draft, index = grown.draft, grown.draft.index
-                if request.stream:
+                if request.stream and draft.tool is None:
                     yield growth(grown, names, told[index])
                     told[index] = grown.tokens
                 if grown.finish is not None:
-                    yield Finished(index, candidate(draft, names, self._model))
+                    done = candidate(draft, names, self._model)
+                    if request.stream and draft.tool is not None:
+                        yield told_whole(index, done)
+                    yield Finished(index, done)
         yield Spent(Usage(len(drafts[0].prompt), sum(len(draft.tokens) for draft in drafts)))
 
     async def _told(self, request: Probabilities | Likelihood | Pool | Embed) -> Told:
@@ -158,12 +161,13 @@ class EmbeddedBackend:
         """End the engine; calls under way fail with `UpstreamUnavailable`."""
         await asyncio.to_thread(self._runtime.engine.close)
         await asyncio.to_thread(self._reading.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._runtime.guides.close)
 
     def _check(self, model: str) -> None:
         if model and model not in self._readers:
             raise missing(f"the model {model!r} does not exist here", code="model_not_found")
 
-    def _drafts(self, request: Sample) -> list[Draft]:
+    async def _drafts(self, request: Sample) -> list[Draft]:
         from gateway.backends.embedded.params import ChatParams, parse, rejected
         from gateway.backends.embedded.prompts import of_sample
 
@@ -175,13 +179,15 @@ class EmbeddedBackend:
         if request.n < 1:
             raise rejected("n: must be at least 1", param="n")
         params = parse(ChatParams, request.fields)
+        prompt = of_sample(self._runtime.chat, request, params)
         return self._runtime.drafts(
-            of_sample(self._runtime.chat, request, params),
+            prompt,
             params,
             n=request.n,
             alternatives=params.top_logprobs if params.logprobs else None,
             stream=request.stream,
             param="messages",
+            plan=await self._runtime.guides.plan(request.fields, prompt, params),
         )
 
 

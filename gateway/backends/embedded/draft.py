@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from gateway.backends.embedded.guide import Guide
 from gateway.backends.embedded.sampler import Row, TokenLogprob
 from gateway.backends.embedded.text import Text
 from gateway.errors import UpstreamUnavailable
@@ -30,6 +31,7 @@ class Draft(Row):
     """A sequence under way. Only the engine's thread writes to it, until its last `Grown`.
 
     With `stream` each new text is reported to `inbox`, which belongs to `loop`; else the end only.
+    `tool` is the tool that it has to call, "" for any.
     """
 
     index: int
@@ -38,6 +40,8 @@ class Draft(Row):
     loop: asyncio.AbstractEventLoop
     inbox: Inbox
     stream: bool
+    guide: Guide | None = None
+    tool: str | None = None
     said: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     reported: int = 0
@@ -56,7 +60,14 @@ class Draft(Row):
             self.finish = "stop"
         elif len(self.tokens) >= self.limit:
             self.finish = "length"
+        elif self.guide is not None:
+            self.guide.take(token)
         self.said.append(fresh if self.finish is None else fresh + self.text.flush())
+
+    def give_up(self) -> None:
+        """End here, because the guide has rejected it."""
+        self.finish = "stop"
+        self.said.append(self.text.flush())
 
     def report(self) -> Grown | None:
         """What to tell the caller after this step."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from gateway.backends.embedded.cache import Cache, Ints
 from gateway.backends.embedded.draft import Draft, Mail
+from gateway.backends.embedded.guide import hold, redraw
 from gateway.backends.embedded.model import Llama
 from gateway.backends.embedded.sampler import logprobs, sample
 from gateway.errors import UpstreamUnavailable
@@ -105,6 +106,9 @@ class Engine:
 
     def _leave(self, slots: Sequence[int]) -> None:
         for slot in sorted(slots, reverse=True):  # so that what moves into a slot stays
+            guide = self._rows[slot].guide
+            if guide is not None:
+                guide.close()
             self._cache.close(slot)
             last = self._rows.pop()
             if slot < len(self._rows):
@@ -146,10 +150,16 @@ class Engine:
         rows = self._rows
         last = np.array([row.tokens[-1] if row.tokens else row.prompt[-1] for row in rows])
         logits = self._model.step(self._cache, last)
+        guided = [(at, row, row.guide) for at, row in enumerate(rows) if row.guide is not None]
+        hold(logits, guided)
         tokens = sample(logits, rows)
+        redraw(logits, guided, tokens)
         scores = logprobs(logits, rows, tokens)
         for row, token, score in zip(rows, tokens.tolist(), scores, strict=True):
-            row.grow(token, score)
+            if row.guide is not None and row.guide.rejected:
+                row.give_up()
+            else:
+                row.grow(token, score)
             report = row.report()
             if report is not None:
                 self._outbox.setdefault(row.loop, []).append((row.inbox, report))

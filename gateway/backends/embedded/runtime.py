@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from gateway.backends.embedded.chat import Chat
 from gateway.backends.embedded.draft import Draft, Grown
 from gateway.backends.embedded.engine import Engine
+from gateway.backends.embedded.guides import Guides, Plan
 from gateway.backends.embedded.model import Llama
 from gateway.backends.embedded.params import Params, rejected
 from gateway.backends.embedded.sampler import generator
@@ -33,6 +34,7 @@ class Runtime:
         settings = json.loads((directory / "generation_config.json").read_text(encoding="utf-8"))
         ends = settings["eos_token_id"]
         self.ends: frozenset[int] = frozenset(ends if isinstance(ends, list) else [ends])
+        self.guides = Guides(directory, self.model.config.vocab, self.ends)
 
     def drafts(
         self,
@@ -43,6 +45,7 @@ class Runtime:
         alternatives: int | None,
         stream: bool,
         param: str,
+        plan: Plan | None = None,
     ) -> list[Draft]:
         """`n` drafts of one prompt, not yet submitted; `param` names the prompt in a 400."""
         room = self._room(prompt, params, param)
@@ -50,13 +53,14 @@ class Runtime:
         ends = frozenset(params.stop_token_ids) | (frozenset() if params.ignore_eos else self.ends)
         loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Grown | UpstreamUnavailable]()
         ids, seed = np.array(prompt, np.int64), params.seed
+        randoms = [generator(None if seed is None else seed + index) for index in range(n)]
         return [
             Draft(
                 params=params,
                 prompt=ids,
                 ends=ends,
                 alternatives=wanted,
-                random=generator(None if seed is None else seed + index),
+                random=random,
                 index=index,
                 text=Text(
                     self.chat.pieces,
@@ -67,8 +71,10 @@ class Runtime:
                 loop=loop,
                 inbox=inbox,
                 stream=stream,
+                guide=None if plan is None else plan.guide(random),
+                tool=None if plan is None else plan.tool,
             )
-            for index in range(n)
+            for index, random in enumerate(randoms)
         ]
 
     async def grow(self, drafts: Sequence[Draft]) -> AsyncGenerator[Grown]:

@@ -71,6 +71,19 @@ def sample(logits: Floats, rows: Sequence[Row]) -> Ints:
     return tokens
 
 
+def log_distribution(logits: Floats, row: Row) -> Doubles:
+    """The log-probabilities [vocab] by which `sample` would draw from one row's logits [vocab]."""
+    scores = logits.copy()
+    if row.params.shaped:
+        _shape(scores, row)
+    scores /= np.float32(row.params.temperature)
+    scores -= scores.max()
+    truncate(scores[None], [row.params])
+    exact = scores.astype(np.float64)
+    exact -= np.log(np.exp(exact).sum())
+    return exact
+
+
 def truncate(scores: Floats, params: Sequence[Params]) -> None:
     """Set to -inf what min_p, top_k and top_p rule out of `scores` [rows, vocab], whose max is 0.
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from gateway.backends.embedded.draft import Draft, Grown
 from gateway.backends.embedded.sampler import TokenLogprob
+from gateway.backends.embedded.toolcalls import called
+from gateway.grammar import REJECTED
 from gateway.types import Candidate, Delta, Json, Usage
 
 
@@ -28,7 +30,7 @@ def growth(grown: Grown, names: Sequence[bytes], since: int) -> Delta:
 
 def candidate(draft: Draft, names: Sequence[bytes], model: str) -> Candidate:
     """What an ended draft came to."""
-    return Candidate(
+    written = Candidate(
         id=f"cand-{uuid4().hex}",
         text="".join(draft.said),
         token_ids=tuple(draft.tokens),
@@ -39,10 +41,16 @@ def candidate(draft: Draft, names: Sequence[bytes], model: str) -> Candidate:
         usage=Usage(len(draft.prompt), len(draft.tokens)),
         extra={"stop_reason": stop_reason(draft)},
     )
+    return written if draft.tool is None else called(written, draft.tool)
 
 
 def stop_reason(draft: Draft) -> str | int | None:
-    """The stop string or the client's stop token that ended it, as vLLM tells them."""
+    """The stop string or the client's stop token that ended it, as vLLM tells them.
+
+    `REJECTED` where a grammar's sampling gave it up: what it says so far is no answer.
+    """
+    if draft.guide is not None and draft.guide.rejected:
+        return REJECTED
     last = draft.tokens[-1] if draft.tokens else None
     return draft.text.stopped or (last if last in draft.params.stop_token_ids else None)
 

@@ -19,7 +19,7 @@ TOOLS = [
 
 def _asked(**fields: Any) -> tuple[str, str, str] | None:
     found = constraint_of(fields)
-    return found and (found.kind, found.source, found.param)
+    return None if found is None else (found.kind, found.source, found.param)
 
 
 def test_where_grammars_come_from() -> None:

@@ -1,0 +1,1 @@
+"""How near constrained sampling comes to the model's own distribution given the grammar."""
