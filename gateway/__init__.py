@@ -1,6 +1,6 @@
 """ITS Gateway: all that a strategy, a rule or a verifier may import."""
 
-from gateway import answers, selection
+from gateway import answers, grammar, selection
 from gateway.composition import Misnamed, guest_of
 from gateway.drafts import Draft, Drafts
 from gateway.errors import (
@@ -11,6 +11,7 @@ from gateway.errors import (
     InvalidRequest,
     ModelNotFound,
     SandboxUnavailable,
+    UnsatisfiableGrammar,
     Unsupported,
     UpstreamError,
     UpstreamRejected,
@@ -53,6 +54,7 @@ __all__ = [
     "SandboxUnavailable",
     "Score",
     "Session",
+    "UnsatisfiableGrammar",
     "Unsupported",
     "UpstreamError",
     "UpstreamRejected",
@@ -60,6 +62,7 @@ __all__ = [
     "Verdict",
     "VerifierName",
     "answers",
+    "grammar",
     "guest_of",
     "load",
     "rule",

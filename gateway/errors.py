@@ -4,6 +4,7 @@
 
     GatewayError                 500 api_error
     ├── InvalidRequest           400 invalid_request_error   the client's fault; names the field
+    │   ├── UnsatisfiableGrammar no answer was in the grammar that the body gives
     │   ├── PayloadTooLarge      413
     │   └── HeadersTooLarge      431
     ├── Unauthorized             401 authentication_error
@@ -58,6 +59,12 @@ class InvalidRequest(GatewayError):
 
     status = 400
     type = "invalid_request_error"
+
+
+class UnsatisfiableGrammar(InvalidRequest):
+    """Nothing that the model can say to this prompt satisfies the grammar."""
+
+    code = "unsatisfiable_grammar"
 
 
 class PayloadTooLarge(InvalidRequest):

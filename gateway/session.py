@@ -15,6 +15,7 @@ from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_
 from gateway.composition import appointed
 from gateway.drafts import Drafts
 from gateway.errors import DeadlineExceeded, StrategyFailed
+from gateway.grammar import REJECTED
 from gateway.learned import Learned
 from gateway.ledger import Ledger, Reservation
 from gateway.measures import Measures
@@ -26,6 +27,7 @@ from gateway.trace import Tallied, Trace
 from gateway.types import (
     Budget,
     Candidate,
+    Capabilities,
     Message,
     Prefix,
     Request,
@@ -124,6 +126,11 @@ class Session(Measures):
         self._trace.tallies[measure, labels] += by
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What the server of the request's model can do, as far as is known now."""
+        return self._means.backend.capabilities(self.request.model)
+
+    @property
     def begun(self) -> int:
         """Samples begun so far."""
         return self._trace.samples
@@ -156,7 +163,7 @@ class Session(Measures):
         if isinstance(prefix, Candidate):
             done = [replace(candidate, parent=prefix.id) for candidate in done]
         if messages is None and not prefix:
-            self.candidates.extend(done)
+            self.candidates.extend(c for c in done if c.extra.get("stop_reason") != REJECTED)
         return done
 
     def drafts(

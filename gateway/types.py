@@ -262,7 +262,8 @@ class Capabilities:
     that the call names. `prompt_logprobs`: of the prompt's tokens, and `all_logprobs`: of the whole
     vocabulary there. `token_ids`: told with the answer. `continuation`: of an answer begun.
     `structured_outputs`: grammars, schemas, choices; `aligned`: sampling from the model's own
-    distribution given one (`its_aligned`). `tokenize`: the tokenizer can be asked.
+    distribution given one (`its_aligned`); `masked_logprobs`: logprobs told under a grammar are
+    those of what it leaves. `tokenize`: the tokenizer can be asked.
     `pooling`, `classify`, `score`, `embed`: those endpoints.
     """
 
@@ -275,6 +276,7 @@ class Capabilities:
     continuation: bool = True
     structured_outputs: bool = True
     aligned: bool = False
+    masked_logprobs: bool = True
     tokenize: bool = True
     pooling: bool = True
     classify: bool = True

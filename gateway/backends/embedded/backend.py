@@ -43,6 +43,7 @@ JUDGES = Capabilities(
     token_ids=False,
     continuation=False,
     structured_outputs=False,
+    masked_logprobs=False,
     score=False,
     embed=False,
 )

@@ -25,6 +25,7 @@ ASKS: dict[type, Ask] = {
 }
 NEEDS = {
     "structured_outputs": "structured_outputs",
+    "its_aligned": "aligned",
     "logprob_token_ids": "logprob_token_ids",
     "prompt_logprobs": "prompt_logprobs",
     "continue_final_message": "continuation",

@@ -12,6 +12,7 @@ import aiohttp
 from gateway.assembly import candidate_from_choice, join_chunks
 from gateway.backends.conversation import begun
 from gateway.backends.sse import data_lines
+from gateway.backends.vllm.aligned import translated
 from gateway.backends.vllm.client import objects, parsed
 from gateway.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from gateway.types import (
@@ -40,7 +41,8 @@ def same(choice: Json) -> Json:
 
 def body_of(request: Sample) -> Json:
     """The body of a chat completion."""
-    body: Json = {**request.fields, "model": request.model, "messages": request.messages}
+    fields = translated(request.fields)
+    body: Json = {**fields, "model": request.model, "messages": request.messages}
     if request.n > 1:
         body["n"] = request.n
     if request.stream:

@@ -18,6 +18,7 @@ from gateway.types import Capabilities, Json
 
 MARK = "~~~~"
 """What a model would not say by itself."""
+CHOICE = f'["{MARK}"]'
 HELLO = [{"role": "user", "content": "Hello"}]
 BEGUN = [*HELLO, {"role": "assistant", "content": "Hello there"}]
 OPEN = {"continue_final_message": True, "add_generation_prompt": False}
@@ -26,12 +27,14 @@ TOO_MANY = 429
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A request, and whether its answer shows the capability `name`."""
+    """A request, and whether its answer shows the capability `name`; a refusal, or an answer of
+    another shape, shows `refused`."""
 
     name: str
     path: str
     shows: Callable[[Json], bool]
     body: Json = field(default_factory=dict)
+    refused: bool = False
 
     async def ask(self, client: Client, model: str) -> bool:
         """Raises `UpstreamError` where that could not be found out now."""
@@ -40,9 +43,9 @@ class Probe:
         except UpstreamRejected as error:
             if error.status == TOO_MANY:
                 raise
-            return False
+            return self.refused
         except (KeyError, IndexError, TypeError, AttributeError):
-            return False  # an answer of another shape shows nothing
+            return self.refused
 
 
 def _chat(name: str, shows: Callable[[Json], bool], **fields: object) -> Probe:
@@ -60,6 +63,12 @@ def _top(body: Json) -> list[str]:
 
 def _said(body: Json) -> str:
     return str(_first(body)["message"]["content"] or "")
+
+
+def _raw(body: Json) -> bool:
+    """Whether the one token that a grammar left is told with a probability below 1."""
+    told = objects(_first(body).get("logprobs") or {}, "content")
+    return any(MARK.startswith(each["token"]) and each["logprob"] < -0.01 for each in told)
 
 
 WRITES = _chat("chat", lambda body: "message" in _first(body))
@@ -95,6 +104,23 @@ WRITERS = (
         lambda b: bool(_said(b)) and MARK.startswith(_said(b)),
         structured_outputs={"choice": [MARK]},
     ),
+    Probe(
+        "masked_logprobs",
+        CHAT,
+        lambda b: not _raw(b),
+        {
+            "messages": HELLO,
+            "max_tokens": 1,
+            "structured_outputs": {"choice": [MARK]},
+            "logprobs": True,
+        },
+        refused=True,
+    ),
+    _chat(
+        "aligned",
+        lambda b: bool(_said(b)) and MARK.startswith(_said(b)),
+        vllm_xargs={"its_method": "mask", "its_grammar_kind": "choice", "its_grammar": CHOICE},
+    ),
 )
 READERS = (
     Probe("pooling", "/pooling", lambda b: bool(b["data"][0]["data"]), {"messages": BEGUN}),
@@ -102,7 +128,7 @@ READERS = (
     Probe("score", "/score", lambda b: "score" in b["data"][0], {"text_1": "a", "text_2": "b"}),
     Probe("embed", "/v1/embeddings", lambda b: bool(b["data"][0]["embedding"]), {"input": "a"}),
 )
-NONE = dict.fromkeys((probe.name for probe in (*WRITERS, *READERS)), False)
+NONE = {probe.name: probe.refused for probe in (*WRITERS, *READERS)}
 
 
 async def probe(client: Client, model: str) -> Capabilities:

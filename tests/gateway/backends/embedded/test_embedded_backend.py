@@ -77,7 +77,7 @@ async def test_it_is_a_backend(backend: EmbeddedBackend) -> None:
     seam: Backend = backend
     assert seam.name == "embedded"
     assert seam.capabilities("its-demo") == Capabilities(
-        structured_outputs=False, pooling=False, classify=False, score=False
+        aligned=True, pooling=False, classify=False, score=False
     )
     assert (await seam.models())[0] == "its-demo"
 

@@ -18,6 +18,7 @@ from gateway.grammar import REJECTED, Constraint
 from gateway.grammar.engine import Grammar, Vocabulary
 from gateway.testing import user
 from gateway.types import Candidate, Delta, Event, Finished, Sample, Spent
+from tests.gateway.grammar.toys import g_test
 
 QUESTION = user("What is 12 + 30? Answer in JSON.")
 SCHEMA = {
@@ -213,6 +214,4 @@ async def test_cars_on_the_engine_is_exact(backend: EmbeddedBackend) -> None:
     truth = enumerated(Rows(runtime.model, prompt), Masks(grammar), list(runtime.ends))
     assert truth.missed < 1e-6
     assert rejected > 0
-    from tests.gateway.grammar.toys import g_test
-
     assert g_test(truth.given(), counts) > 1e-4

@@ -1,0 +1,1 @@
+"""How `constrained` draws: one file for the choice, one for each way."""
