@@ -128,7 +128,7 @@ READERS = (
     Probe("score", "/score", lambda b: "score" in b["data"][0], {"text_1": "a", "text_2": "b"}),
     Probe("embed", "/v1/embeddings", lambda b: bool(b["data"][0]["embedding"]), {"input": "a"}),
 )
-NONE = {probe.name: probe.refused for probe in (*WRITERS, *READERS)}
+NONE = dict.fromkeys((probe.name for probe in (*WRITERS, *READERS)), False)
 
 
 async def probe(client: Client, model: str) -> Capabilities:
