@@ -20,6 +20,7 @@ from gateway import (
     strategy,
 )
 from strategies.aligned.drawing import Drawing, Mode, drawing_of
+from strategies.asking import Ask, asking
 from strategies.rules.base import Rule, Seen, Setting, Stop
 from strategies.rules.choosing import RuleName, made
 
@@ -53,7 +54,7 @@ async def constrained(
     the schemas of a tool call that `tool_choice` forces. InvalidRequest where it is none, or where
     nothing satisfies it. Without one nothing is constrained, and the answer is marked `no_grammar`.
     """
-    stopping = made(rule, Setting(n)) if rule else None
+    name, stopping = made(rule, Setting(n)) if rule else ("", None)
     by = verifier or (stopping.verifier if stopping else "agreement")
     if stopping is not None and stopping.verdicts and not session.gives_verdicts(by):
         message = f"rule {rule} needs verdicts, and verifier {by} gives none"
@@ -63,7 +64,8 @@ async def constrained(
         candidates = await drawing.draw(n)
         found = _Found(candidates, await session.score(candidates, by=by))
     else:
-        found = await _rounds(session, drawing, stopping, by, n)
+        async with asking(session, name, stopping) as ask:
+            found = await _rounds(session, drawing, (stopping, ask), by, n)
     if not found.candidates:
         cut = drawing.cut_short()
         found = _Found(cut, [UNJUDGED for _ in cut])
@@ -80,12 +82,15 @@ class _Found:
     stop: Stop | None = None
 
 
-async def _rounds(session: Session, drawing: Drawing, rule: Rule, by: str, n: int) -> _Found:
+async def _rounds(
+    session: Session, drawing: Drawing, asked_by: tuple[Rule, Ask], by: str, n: int
+) -> _Found:
     """As the rule asks, until it, `n` or the budget says stop."""
+    rule, ask = asked_by
     candidates: list[Candidate] = []
     scores: Sequence[Score] = ()
     while True:
-        asked = rule.ask()
+        asked = await ask()
         missing = session.request.choices - len(candidates)
         if isinstance(asked, Stop) and missing <= 0:
             session.saved(n - len(candidates))

@@ -84,7 +84,8 @@ class Truth:
 
 def enumerated(rows: Rows, masks: Masks, ends: Sequence[int], *, least: float = LEAST) -> Truth:
     """Follow every prefix whose masked or plain share is at least `least`."""
-    truth, left = Truth(), [((), 0.0, 0.0)]
+    truth = Truth()
+    left: list[tuple[Word, float, float]] = [((), 0.0, 0.0)]
     below: list[float] = []
     while left:
         prefix, plain, masked = left.pop()

@@ -84,8 +84,7 @@ async def test_greedy_and_shaped_sampling_keep_to_it(backend: EmbeddedBackend) -
     for more in ({"temperature": 0.0}, {"top_p": 0.1}, {"top_k": 1}, {"min_p": 0.5}):
         [text] = await _whole(backend, **fields, **more)
         assert re.fullmatch("[xyz]{3}", text)
-    aligned = {"its_aligned": {"method": "asap"}}
-    [text] = await _whole(backend, temperature=0.0, **fields, **aligned)
+    [text] = await _whole(backend, temperature=0.0, its_aligned={"method": "asap"}, **fields)
     assert re.fullmatch("[xyz]{3}", text)
 
 
