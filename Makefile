@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo scaling peers overhead test test-vllm check format lint types imports docs train tools clean
+.PHONY: install demo multilingual scaling peers overhead test test-vllm check format lint types imports docs train tools clean
 
 install: $(STAMP)
 
@@ -17,6 +17,9 @@ demo: install
 
 scaling: install
 	$(BIN)/its-gateway scaling $(SCALING_FLAGS)
+
+multilingual: install
+	$(BIN)/python -m benchmarks.multilingual $(MULTILINGUAL_FLAGS)
 
 peers: install
 	$(BIN)/python -m benchmarks.scaling.peers $(PEERS_FLAGS)

@@ -88,9 +88,9 @@ def _draw(random: Random, language: Language, steps: int) -> Problem:
         kind = random.choice(kinds)
         if kind in TWO_STEP_KINDS and len(worked) + 2 > steps:
             continue
-        event = _event(random, kind, total)
-        if event is not None:
-            numbers, fresh, total = event
+        drawn = event(random, kind, total)
+        if drawn is not None:
+            numbers, fresh, total = drawn
             told = random.choice(story.events[kind])
             sentences.append(
                 told.format(counted=forms[language.form(numbers["n"])], **numbers, **words)
@@ -108,7 +108,7 @@ def _draw(random: Random, language: Language, steps: int) -> Problem:
     )
 
 
-def _event(random: Random, kind: str, total: int) -> tuple[dict[str, int], list[Step], int] | None:
+def event(random: Random, kind: str, total: int) -> tuple[dict[str, int], list[Step], int] | None:
     """Draw an event's numbers, equations and new total, or None where the total allows none."""
     if kind == "share":
         divisors = [
