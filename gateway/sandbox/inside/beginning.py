@@ -6,9 +6,12 @@ import _socket
 import os
 import resource
 import sys
-from typing import Any
 
 from .frames import Frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 OPEN_FILES = 64
 THREADS = 32

@@ -6,12 +6,15 @@ import io
 import os
 import sys
 import types
-from typing import Any
 
 from .beginning import begin
 from .frames import Frames, Gone
 from .link import Link
 from .sources import chosen, defined, parsed, prelude, prompted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MODULE = "solution"
 MOST_PRINTED = 1 << 16

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from .sources import parsed
 from .units import Tally
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import doctest
+    from typing import Any
 
 
-@dataclass
 class Example:
     """One session; `tree` is its code, for the names in it."""
 
-    session: doctest.DocTest
-    tree: ast.Module
+    def __init__(self, session: doctest.DocTest, tree: ast.Module):
+        self.session = session
+        self.tree = tree
 
 
 def examples_in(texts: list[str]) -> list[Example]:

@@ -9,7 +9,6 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
 
 from .beginning import begin
 from .examples import Example, examples_in, run_examples
@@ -19,6 +18,10 @@ from .material import Material, Unusable, gathered, missing
 from .operations import COMPARISONS
 from .remote import Remote, let_make
 from .units import RECORD, Tally, counted, parameters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MODULE = "tests"
 LONGEST = 400

@@ -7,18 +7,21 @@ import io
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
 
 from .frames import Frames, Gone
 from .operations import ANY
 from .remote import Remote
 from .values import decode, encode, update
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Allow = Callable[[str, Any, tuple[Any, ...]], bool]
+    """Whether the other side may do this operation on that object with these arguments."""
+
 MUTABLE = (list, dict, set, bytearray)
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
-
-Allow = Callable[[str, Any, tuple[Any, ...]], bool]
-"""Whether the other side may do this operation on that object with these arguments."""
 
 
 class Link:

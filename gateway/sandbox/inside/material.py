@@ -6,7 +6,6 @@ import ast
 import builtins
 import re
 import sys
-from dataclasses import dataclass, field
 
 from .sources import blocks, defined, parsed, prelude, prompted, stubs
 
@@ -19,7 +18,6 @@ class Unusable(Exception):
     """The client's tests are not Python."""
 
 
-@dataclass
 class Material:
     """What there is to test with.
 
@@ -27,17 +25,18 @@ class Material:
     `wanted` is the function that the prompt asks for, or "".
     """
 
-    tests: ast.Module
-    prelude: ast.Module
-    examples: list[str] = field(default_factory=list)
-    wanted: str = ""
+    def __init__(self, prelude: ast.Module, wanted: str):
+        self.tests = ast.Module([], [])
+        self.prelude = prelude
+        self.examples: list[str] = []
+        self.wanted = wanted
 
 
 def gathered(tests: str, prompt: str) -> Material:
     """The material in `tests`, or where that is empty in `prompt`; `Unusable` where it is none."""
     opening = parsed(prompted(prompt)) or ast.Module([], [])
     found = stubs(opening)
-    material = Material(ast.Module([], []), prelude(opening), [], found[-1] if found else "")
+    material = Material(prelude(opening), found[-1] if found else "")
     if not tests.strip():
         material.tests = ast.Module(_asserts(prompt), [])
         material.examples = _examples(prompt, opening)

@@ -9,17 +9,19 @@ other process may be compared by it, and so may an object that a test itself mad
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Literal, Protocol, TypeVar
 
 from .operations import ARITHMETIC, COMPARISONS, PREDICATES
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol, TypeVar
 
+    T = TypeVar("T")
 
-class Asks(Protocol):
-    """The way to the other process."""
+    class Asks(Protocol):
+        """The way to the other process."""
 
-    def ask(self, name: str, target: Remote, *args: Any, **named: Any) -> Any: ...
+        def ask(self, name: str, target: Remote, *args: Any, **named: Any) -> Any: ...
 
 
 class Remote:

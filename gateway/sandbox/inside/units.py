@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 RECORD = "__its_record__"
 BLOCKS = (ast.For, ast.While, ast.If)
 
 
-@dataclass
 class Tally:
     """How often tests passed, and the first that did not.
 
@@ -19,13 +20,14 @@ class Tally:
     raises where nothing can count any more; `changed` is told of every change.
     """
 
-    guard: Callable[[], None]
-    changed: Callable[[], None]
-    seen: dict[int, bool | None] = field(default_factory=dict)
-    shown: dict[int, str] = field(default_factory=dict)
-    others: list[bool] = field(default_factory=list)
-    how: str = "pass"
-    why: str = ""
+    def __init__(self, guard: Callable[[], None], changed: Callable[[], None]):
+        self.guard = guard
+        self.changed = changed
+        self.seen: dict[int, bool | None] = {}
+        self.shown: dict[int, str] = {}
+        self.others: list[bool] = []
+        self.how = "pass"
+        self.why = ""
 
     def site(self, shown: str) -> int:
         """A new assertion, which reads `shown`."""

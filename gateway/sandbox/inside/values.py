@@ -8,13 +8,17 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
 
 DEEPEST = 200
 EXACT = 1 << 53
 
-Export = Callable[[Any], dict[str, Any]]
-Resolve = Callable[[str, Any], Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Export = Callable[[Any], dict[str, Any]]
+    Resolve = Callable[[str, Any], Any]
+    Each = Callable[[Any], Any]
 
 TYPES: dict[str, type] = {
     kind.__name__: kind
@@ -26,7 +30,7 @@ TYPES: dict[str, type] = {
 """Types that are values themselves. None of them does harm when called."""
 
 
-class Named(tuple[Any, ...]):
+class Named(tuple[object, ...]):
     """A named tuple from the other side: a tuple whose items have names too."""
 
     _fields: tuple[str, ...]
@@ -71,9 +75,6 @@ def decode(data: Any, resolve: Resolve) -> Any:
     [(name, inner)] = data.items()
     read = READERS.get(name)
     return resolve(name, inner) if read is None else read(inner, lambda item: decode(item, resolve))
-
-
-Each = Callable[[Any], Any]
 
 
 def _int(value: int, name: str, each: Each) -> Any:
