@@ -14,10 +14,13 @@ COPY strategies ./strategies
 COPY verifiers ./verifiers
 COPY benchmarks ./benchmarks
 # Compiled here, since nothing can be written later.
-RUN /venv/bin/pip install --compile --constraint constraints.txt '.[tracing]' \
+RUN /venv/bin/pip install --compile --constraint constraints.txt '.[queue,tracing]' \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.11-slim-bookworm
+# For the verifier `code`, which also needs a container that may make namespaces: docs/sandbox.md.
+RUN apt-get update && apt-get install --no-install-recommends --yes bubblewrap libseccomp2 \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

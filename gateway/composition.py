@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.expressions import Combined, Malformed, Member, parse_verifier
 from gateway.naming import Named, parse_named
-from gateway.registry import Registry, Spec, problem
+from gateway.registry import Check, Registry, Spec, problem
 from gateway.types import Candidate, Score
 
 LEVEL = 3.0
@@ -109,9 +109,21 @@ def _combined(text: str, tree: Combined, verifiers: Registry) -> Spec:
         order_sensitive=any(spec.order_sensitive for spec in specs),
         binary=combination.binary(specs),
         pointwise=all(spec.pointwise for spec in specs),
+        check=_checking([spec.check for spec in specs if spec.check is not None]),
         preload=tuple(dict.fromkeys(name for spec in specs for name in spec.preload)),
         members=tuple(member.text for member in tree.members),
     )
+
+
+def _checking(checks: Sequence[Check]) -> Check | None:
+    if not checks:
+        return None
+
+    async def check(session: Any) -> None:
+        for each in checks:
+            await each(session)
+
+    return check
 
 
 def _member(member: Member, verifiers: Registry) -> Spec:

@@ -105,6 +105,11 @@ class Measures:
         """The model that the operator gave `role`; None where none was given."""
         return self._means.roles.get(role)
 
+    async def serves(self, role: str) -> bool:
+        """Whether the operator gave `role` a model, and somebody serves it."""
+        model = self.assigned(role)
+        return model is not None and model in await self._means.backend.models()
+
     def _named(self, model: str | None) -> str:
         """The model of a role, a model's own name, or the request's model."""
         return self.request.model if model is None else self._means.roles.get(model, model)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from gateway.composition import Misnamed, appointed
 from gateway.errors import InvalidRequest
 from gateway.naming import NamesVerifier
-from gateway.registry import Registry, Spec, problem
+from gateway.registry import Check, Registry, Spec, problem
 from gateway.types import Budget
 from gateway.wishes import Cache, Detail, Wishes, from_headers, header_of, invalid
 
@@ -38,6 +38,7 @@ class Policy:
     params: Mapping[str, Any]
     budget: Budget
     needs: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
     abstain: float | None = None
     detail: Detail = "none"
     progress: bool = False
@@ -116,6 +117,7 @@ class Rules:
             params=params,
             budget=budget,
             needs=self._needs(spec, params),
+            checks=self._checks(spec, params),
             abstain=_first(layers, "abstain"),
             detail=_first(layers, "detail") or "none",
             progress=bool(_first(layers, "progress")),
@@ -213,11 +215,17 @@ class Rules:
             raise invalid("n", f"{message}; allowed: 1 to {budget.samples}")
 
     def _needs(self, spec: Spec, params: Mapping[str, Any]) -> tuple[str, ...]:
-        needs = list(spec.needs)
-        for name in verifier_params(spec):
-            if params[name] is not None:
-                needs += appointed(params[name], self.verifiers)[0].needs
+        needs = [*spec.needs, *(need for each in self._named(spec, params) for need in each.needs)]
         return tuple(dict.fromkeys(needs))
+
+    def _checks(self, spec: Spec, params: Mapping[str, Any]) -> tuple[Check, ...]:
+        found = [each.check for each in self._named(spec, params)]
+        return tuple(check for check in found if check is not None)
+
+    def _named(self, spec: Spec, params: Mapping[str, Any]) -> list[Spec]:
+        """The verifiers that the strategy's parameters name."""
+        names = [params[name] for name in verifier_params(spec) if params[name] is not None]
+        return [appointed(name, self.verifiers)[0] for name in names]
 
 
 @dataclass(frozen=True, slots=True)

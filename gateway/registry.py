@@ -12,7 +12,7 @@ import importlib
 import inspect
 import logging
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TypeVar, get_type_hints, overload
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MARK = "__its_guest__"
 F = TypeVar("F", bound=Callable[..., Any])
+Check = Callable[[Any], Awaitable[None]]
+"""Given a session, raises what the verifier would raise of any candidate whatever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Spec:
     `needs` are sampling fields that candidates must carry for it (such as `logprobs`);
     `order_sensitive` is a listwise judge's own admission; `binary` says that its scores carry
     `passed`, so that a strategy may stop at the first that passes; `pointwise` that a score depends
-    on its candidate alone, so that it stands when others come; `preload` are modules, or
-    `module:function`, that worker processes import, or call, before they take its work;
+    on its candidate alone, so that it stands when others come; `check` is awaited with the session
+    before anything is drawn, and raises what would be raised of any candidate; `preload` are
+    modules, or `module:function`, that worker processes import, or call, before they take work;
     `members` are the texts that a combination of verifiers puts together, none for a guest.
     """
 
@@ -47,6 +50,7 @@ class Spec:
     order_sensitive: bool = False
     binary: bool = False
     pointwise: bool = False
+    check: Check | None = None
     preload: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
 
@@ -79,6 +83,7 @@ def verifier(
     order_sensitive: bool = False,
     binary: bool = False,
     pointwise: bool = False,
+    check: Check | None = None,
     preload: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Mark a function as a verifier named like itself; see `Spec` for the flags."""
@@ -89,6 +94,7 @@ def verifier(
             "order_sensitive": order_sensitive,
             "binary": binary,
             "pointwise": pointwise,
+            "check": check,
             "preload": preload,
         }
         setattr(function, MARK, {"kind": "verifier", **flags})

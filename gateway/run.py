@@ -99,6 +99,8 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
     name = policy.strategy.name
     try:
         async with asyncio.timeout(policy.budget.seconds):
+            for check in policy.checks:
+                await check(session)
             outcome: Outcome = await policy.strategy.run(session, **policy.params)
     except TimeoutError:
         return _best_so_far(session, "deadline", DeadlineExceeded("no text before the deadline"))

@@ -14,7 +14,7 @@ from gateway.calibration import Calibration, Reliability
 from gateway.calls import fields_for, is_greedy, max_tokens_of, split, with_max_tokens
 from gateway.composition import appointed
 from gateway.drafts import Drafts
-from gateway.errors import DeadlineExceeded, StrategyFailed
+from gateway.errors import DeadlineExceeded, SandboxUnavailable, StrategyFailed
 from gateway.grammar import REJECTED
 from gateway.learned import Learned
 from gateway.ledger import Ledger, Reservation
@@ -249,6 +249,11 @@ class Session(Measures):
         gateway can contain no code, `InvalidRequest` where `tests` is not Python.
         """
         return await self._means.sandbox.execute(program, tests, limits, prompt=prompt)
+
+    async def contained(self) -> None:
+        """`SandboxUnavailable` where this gateway can contain no code."""
+        if problem := await self._means.sandbox.problem():
+            raise SandboxUnavailable(problem)
 
     async def progress(self, text: str) -> None:
         """Show a line in the client's reasoning channel, if it asked for that."""

@@ -98,6 +98,18 @@ def _is_of_the_model(error: GatewayError) -> bool:
     return missing or isinstance(error, ModelNotFound | Unsupported) or error.param == "choices"
 
 
+def served(verifier: str, role: str) -> Callable[[Session], Awaitable[None]]:
+    """A check that there is a model for `role`, before candidates are drawn for nothing."""
+
+    async def check(session: Session) -> None:
+        if not await session.serves(role):
+            model = session.assigned(role)
+            why = f"nobody serves {model}" if model else f"none has the role {role}"
+            raise unconfigured(verifier, role, why)
+
+    return check
+
+
 def unconfigured(verifier: str, role: str | None, why: str) -> InvalidRequest:
     """The request asks for a verifier that this gateway has no model for."""
     remedy = f"; set roles.{role} to one that can" if role else ""

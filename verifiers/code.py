@@ -15,7 +15,11 @@ from gateway import Candidate, Limits, Score, Session, Verdict, verifier
 TESTED = re.compile(r"^[ \t]*(?:>>>[ \t]|assert\b)", re.MULTILINE)
 
 
-@verifier(binary=True, pointwise=True)
+async def _contained(session: Session) -> None:
+    await session.contained()
+
+
+@verifier(binary=True, pointwise=True, check=_contained)
 async def code(
     session: Session,
     candidates: Sequence[Candidate],

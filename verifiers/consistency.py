@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 from pydantic import Field
 
@@ -74,14 +74,13 @@ async def _answered(
         wordings = await _wordings(session, question, rephrasings)
     except GatewayError as error:
         return [error]
-    seeds = {wording: _seed(session) for wording in wordings}
+    settings = {wording: _sampling(session, max_tokens=max_tokens) for wording in wordings}
 
     async def ask(wording: str) -> list[str | None]:
         drawn = await session.sample(
             samples,
             messages=_reworded(session.request.messages, wording),
-            max_tokens=max_tokens,
-            **seeds[wording],
+            **settings[wording],
         )
         return [_key(candidate) for candidate in drawn]
 
@@ -97,19 +96,17 @@ async def _wordings(session: Session, question: str, count: int) -> list[str]:
         count,
         messages=[{"role": "user", "content": prompt}],
         model=session.assigned("judge"),
-        max_tokens=len(question) + ROOM,
-        temperature=1.0,
-        **_seed(session),
+        **_sampling(session, max_tokens=len(question) + ROOM, temperature=1.0),
     )
     whole = [one.text.strip() for one in drawn if one.finish_reason != "length"]
     return list(dict.fromkeys(text for text in whole if text))
 
 
-def _seed(session: Session) -> Sampling:
-    """A seed of its own for a call, where the request has one."""
-    if session.request.fields.get("seed") is None:
-        return {}
-    return {"seed": session.rng.getrandbits(53)}
+def _sampling(session: Session, **settings: Unpack[Sampling]) -> Sampling:
+    """The settings of a call, with a seed of its own where the request has one."""
+    if session.request.fields.get("seed") is not None:
+        settings["seed"] = session.rng.getrandbits(53)
+    return settings
 
 
 def _last(messages: Sequence[Message]) -> int | None:

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from gateway import Candidate, Message, Score, Session, verifier
 from verifiers import quoting, rewards, steps
-from verifiers.asking import scored, unconfigured
+from verifiers.asking import scored, served, unconfigured
 
 ROLE = "process_reward"
 
 
-@verifier(pointwise=True)
+@verifier(pointwise=True, check=served("process_reward", ROLE))
 async def process_reward(
     session: Session,
     candidates: Sequence[Candidate],

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from gateway import Candidate, Message, Score, Session, verifier
 from verifiers import quoting, rewards
-from verifiers.asking import scored, unconfigured
+from verifiers.asking import scored, served, unconfigured
 
 ROLE = "outcome_reward"
 
 
-@verifier(pointwise=True)
+@verifier(pointwise=True, check=served("reward_model", ROLE))
 async def reward_model(
     session: Session,
     candidates: Sequence[Candidate],

@@ -48,10 +48,15 @@ class LocalSandbox:
         self._material: Future[Material] | None = None
         self._ready: deque[Future[Cell]] = deque()
         self._closed = False
+        self._fine = False
 
     async def problem(self) -> str:
-        """Why nothing can be run here, or ""."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _problem)
+        """Why nothing can be run here, or ""; once it could, it is not tried again."""
+        if self._fine:
+            return ""
+        problem = await asyncio.get_running_loop().run_in_executor(self._threads, _problem)
+        self._fine = not problem
+        return problem
 
     async def execute(
         self, program: str, tests: str, limits: Limits, *, prompt: str = ""

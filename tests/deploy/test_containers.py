@@ -72,7 +72,13 @@ def test_the_image_runs_as_a_number_that_is_not_root() -> None:
 
 
 def test_the_last_stage_builds_nothing() -> None:
-    assert _all(_stages()[-1], "RUN") == []
+    """It installs what the sandbox is made of, keeps no lists of packages, and that is all."""
+    [run] = _all(_stages()[-1], "RUN")
+    update, install, clean = (step.split() for step in run.split("&&"))
+    assert update == ["apt-get", "update"]
+    assert install[:4] == ["apt-get", "install", "--no-install-recommends", "--yes"]
+    assert install[4:] == ["bubblewrap", "libseccomp2"]
+    assert clean == ["rm", "-rf", "/var/lib/apt/lists/*"]
     assert all("--from=build" in each for each in _all(_stages()[-1], "COPY"))
 
 
