@@ -93,6 +93,7 @@ class Metrics:
             ("backend", "kind"), registry=r,
         )  # fmt: skip
         self._add_languages(r)
+        self._add_rules(r)
         self._add_pool(r)
         self._add_state(r)
         self._add_sandbox(r)
@@ -113,6 +114,27 @@ class Metrics:
         self.tallied: dict[Tallied, Counter] = {
             "language_samples": self.language_samples,
             "language_answers": self.language_answers,
+        }
+
+    def _add_rules(self, r: CollectorRegistry) -> None:
+        self.rule_samples_saved = Counter(
+            "its_rule_samples_saved", "Candidates that a rule of adaptive stopped before.",
+            ("rule",), registry=r,
+        )  # fmt: skip
+        self.rule_tokens_saved = Counter(
+            "its_rule_tokens_saved",
+            "Estimate: those candidates times the request's mean completion tokens a candidate.",
+            ("rule",), registry=r,
+        )  # fmt: skip
+        self.rule_answers_lost = Counter(
+            "its_rule_answers_lost",
+            "Answers that going on to the cap would have bettered, by the rule's own account of "
+            "the chance; rules that have none are not here.", ("rule",), registry=r,
+        )  # fmt: skip
+        self.tallied |= {
+            "rule_samples_saved": self.rule_samples_saved,
+            "rule_tokens_saved": self.rule_tokens_saved,
+            "rule_answers_lost": self.rule_answers_lost,
         }
 
     def _add_pool(self, r: CollectorRegistry) -> None:
@@ -298,8 +320,8 @@ class Metrics:
             self._child(self.verifier_tokens, verifier, "completion").inc(usage.completion_tokens)
         for (verifier, verdict), count in trace.verdicts.items():
             self._child(self.verdicts, verifier, verdict).inc(count)
-        for (measure, labels), count in trace.tallies.items():
-            self._child(self.tallied[measure], *labels).inc(count)
+        for (measure, labels), amount in trace.tallies.items():
+            self._child(self.tallied[measure], *labels).inc(amount)
 
     def families(self) -> list[tuple[Metric, tuple[str, ...]]]:
         """Every metric, with the names of its labels, for the generated documentation."""

@@ -1,15 +1,17 @@
 """Which candidate is best: ranking, votes, ties and NaN, decided here and nowhere else.
 
 Nothing is drawn at random. Higher scores come first; NaN (could not be judged) comes after every
-score; ties go to the candidate whose answer more candidates share, then to the one drawn first.
+score; ties go to the candidate whose answer more candidates share, then, within a class of answers,
+to its commonest spelling, then to the one drawn first.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from gateway import answers
 from gateway.types import Candidate, Outcome, Score
 
 
@@ -44,6 +46,22 @@ def ranked(
         stop=stop,
         support=support(scores, best),
     )
+
+
+def _spelled(
+    candidates: Sequence[Candidate], scores: Sequence[Score], best: list[int]
+) -> list[int]:
+    """`best`, begun by the candidates of the winning class that spell its answer as most do."""
+    if len(best) < 3 or (key := scores[best[0]].key) is None:
+        return best
+    value = scores[best[0]].value
+    tied = [i for i in best if scores[i].key == key and scores[i].value == value]
+    spelled = {i: answers.extract(candidates[i].text) for i in tied}
+    if len(set(spelled.values())) < 2:
+        return best
+    common = Counter(spelled.values())
+    tied.sort(key=lambda i: (-common[spelled[i]], i))
+    return tied + [i for i in best if i not in spelled]
 
 
 def support(scores: Sequence[Score], best: Sequence[int] | None = None) -> float | None:

@@ -121,7 +121,7 @@ class Session(Measures):
         """Note that something was not done as asked; shown in `x-its-degraded`."""
         self._trace.degrade(name)
 
-    def tally(self, measure: Tallied, *labels: str, by: int = 1) -> None:
+    def tally(self, measure: Tallied, *labels: str, by: float = 1) -> None:
         """Count in a metric of that name; labels must come from few values."""
         self._trace.tallies[measure, labels] += by
 

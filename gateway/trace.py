@@ -15,7 +15,13 @@ from gateway.types import Score, Usage
 _JUDGE: ContextVar[str | None] = ContextVar("its_judge", default=None)
 """The verifier at work in this task: verifiers run side by side, and each pays for itself."""
 
-Tallied = Literal["language_samples", "language_answers"]
+Tallied = Literal[
+    "language_samples",
+    "language_answers",
+    "rule_samples_saved",
+    "rule_tokens_saved",
+    "rule_answers_lost",
+]
 """Metrics that guests count in, by their names in `Metrics`."""
 
 
@@ -39,7 +45,9 @@ class Trace:
     verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    tallies: Counter[tuple[Tallied, tuple[str, ...]]] = field(default_factory=Counter)
+    tallies: dict[tuple[Tallied, tuple[str, ...]], float] = field(
+        default_factory=lambda: defaultdict(float)
+    )
     degraded: dict[str, None] = field(default_factory=dict)
     _waiting: int = 0
     _since: float = 0.0

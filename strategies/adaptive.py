@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from gateway import (
+    UNJUDGED,
     Abstained,
     Candidate,
     InvalidRequest,
@@ -18,6 +19,7 @@ from gateway import (
     UpstreamError,
     UpstreamRejected,
     VerifierName,
+    answers,
     selection,
     strategy,
 )
@@ -35,8 +37,11 @@ async def adaptive(
     n: Annotated[int, Field(ge=1, le=1024, description="Most candidates to sample.")] = 64,
     rule: Annotated[
         RuleName,
-        Field(description="When to stop: a rule with its parameters, such as `beta;level=0.9`."),
-    ] = "beta",
+        Field(
+            description="When to stop: a rule with its parameters, such as `beta;level=0.9`; "
+            "`auto` chooses one by what is available."
+        ),
+    ] = "auto",
     verifier: Annotated[
         VerifierName | None,
         Field(description="Scores the candidates; the rule's own unless named."),
@@ -57,13 +62,21 @@ async def adaptive(
     come first, weigh no more than those which are long.
     """
     begin = await beginning(session, first_target, n)
-    name, chosen = made(rule, Setting(n, begin.size))
-    by = verifier or chosen.verifier
+    setting = Setting(
+        n,
+        begin.size,
+        verifier=verifier or "",
+        verdicts=verifier is not None and session.gives_verdicts(verifier),
+        reward=session.assigned("outcome_reward") is not None,
+        tests=session.request.tests is not None,
+    )
+    name, chosen = made(rule, setting)
+    by = chosen.verifier = verifier or chosen.verifier
     if chosen.verdicts and not session.gives_verdicts(by):
         message = f"rule {rule} needs verdicts, and verifier {by} gives none"
         raise InvalidRequest(message, param="rule", code="invalid_value")
     async with asking(session, name, chosen) as ask:
-        outcome = await _Loop(session, chosen, ask, by, Setting(n, begin.size)).run()
+        outcome = await _Loop(session, name, chosen, ask, setting).run()
     await begin.learn(outcome)
     return outcome
 
@@ -71,11 +84,11 @@ async def adaptive(
 class _Loop:
     """One request's rounds."""
 
-    def __init__(self, session: Session, rule: Rule, ask: Ask, by: str, setting: Setting):
+    def __init__(self, session: Session, name: str, rule: Rule, ask: Ask, setting: Setting):
         self._session = session
+        self._name = name
         self._rule = rule
         self._ask = ask
-        self._by = by
         self._n = setting.n
         self._first = setting.first
         self._failure: UpstreamError | None = None
@@ -89,13 +102,25 @@ class _Loop:
                 raise self._failure
             self._session.degrade("partial")
         if stop is not None and stop.abstain:
+            self._saved(stop)
             return self._abstained(stop)
         outcome = selection.ranked(self._candidates, self._rule.scores(self._scores))
         outcome = replace(outcome, fused=self._has_forced())
         if stop is None:
             return outcome
-        self._session.saved(max(0, self._n - self._session.begun))
+        self._saved(stop)
         return replace(outcome, stop=stop.reason, evidence=stop.evidence or None)
+
+    def _saved(self, stop: Stop) -> None:
+        """Tell the operator what the rule did not draw, and what that may have lost."""
+        saved = max(0, self._n - self._session.begun)
+        self._session.saved(saved)
+        tokens = [_seen(each, UNJUDGED).tokens for each in self._candidates]
+        mean = sum(tokens) / len(tokens) if tokens else 0.0
+        self._session.tally("rule_samples_saved", self._name, by=saved)
+        self._session.tally("rule_tokens_saved", self._name, by=saved * mean)
+        if stop.lost is not None:
+            self._session.tally("rule_answers_lost", self._name, by=stop.lost)
 
     def _has_forced(self) -> bool:
         """Whether there are candidates that were made to end, in words put into their mouths."""
@@ -135,24 +160,40 @@ class _Loop:
             self._failure = error
             return
         self._candidates += fresh
+        by = self._rule.verifier
         self._scores = await self._scored(fresh)
-        told = zip(self._candidates, self._scores, strict=True)
-        self._rule.tell([_seen(candidate, score) for candidate, score in told])
+        self._tell()
+        if self._rule.verifier != by:
+            self._scores = await self._session.score(self._candidates, by=self._rule.verifier)
+            self._tell()
         await self._session.progress(f"{len(self._candidates)} candidates sampled")
+
+    def _tell(self) -> None:
+        told = zip(self._candidates, self._scores, strict=True)
+        plain = _wants_json(self._session)
+        self._rule.tell([_seen(candidate, score, plain) for candidate, score in told])
 
     async def _drawn(self, size: int, draw: Draw) -> list[Candidate]:
         if draw.watch is None:
             return await self._session.sample(size, **draw.sampling)
-        return await watched(self._session, size, draw.watch, by=self._by, sampling=draw.sampling)
+        return await watched(
+            self._session, size, draw.watch, by=self._rule.verifier, sampling=draw.sampling
+        )
 
     async def _scored(self, fresh: Sequence[Candidate]) -> list[Score]:
         """Scores of all candidates; those of before stand where they do not depend on `fresh`."""
-        if self._session.judges_alone(self._by):
-            return [*self._scores, *await self._session.score(fresh, by=self._by)]
-        return await self._session.score(self._candidates, by=self._by)
+        if self._session.judges_alone(self._rule.verifier):
+            return [*self._scores, *await self._session.score(fresh, by=self._rule.verifier)]
+        return await self._session.score(self._candidates, by=self._rule.verifier)
 
 
-def _seen(candidate: Candidate, score: Score) -> Seen:
+def _wants_json(session: Session) -> bool:
+    """Whether the whole text is the answer, so that none has to be marked."""
+    wanted = session.request.fields.get("response_format")
+    return isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema")
+
+
+def _seen(candidate: Candidate, score: Score, plain: bool = False) -> Seen:
     logprobs = (candidate.logprobs or {}).get("content") or ()
     # Where the upstream counted several together: what else tells, or about four bytes a token.
     counts = (
@@ -162,4 +203,5 @@ def _seen(candidate: Candidate, score: Score) -> Seen:
         len((candidate.reasoning + candidate.text).encode(errors="replace")) // 4,
     )
     tokens = next((count for count in counts if count), 0)
-    return Seen(score, tokens, candidate.finish_reason == "length", logprobs)
+    marked = plain or bool(candidate.tool_calls) or answers.extract(candidate.text) is not None
+    return Seen(score, tokens, candidate.finish_reason == "length", logprobs, marked)

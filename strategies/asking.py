@@ -18,9 +18,9 @@ Ask = Callable[[], Awaitable[Draw | Stop]]
 async def asking(session: Session, name: str, rule: Rule) -> AsyncIterator[Ask]:
     """A way to ask `rule`: it is told what it learned on this route, and its lesson is kept.
 
-    A route is a rule and a model. A request that fails teaches nothing.
+    A route is a rule, what it goes by, and a model. A request that fails teaches nothing.
     """
-    route = f"adaptive/{name}/{session.request.model}"
+    route = f"adaptive/{rule.topic or name}/{rule.verifier}/{session.request.model}"
     if rule.decay is not None:
         rule.recall((await session.state.read(route)).values)
 

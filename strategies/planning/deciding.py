@@ -13,14 +13,15 @@ from strategies.planning.walks import HORIZON, stages
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Draw so many more (0: stop), which is expected to gain so much beyond its price.
+    """Draw so many more (0: stop).
 
-    `right` is the modelled chance, in [0, 1], that the leading answer is right.
+    `right` is the modelled chance, in [0, 1], that the leading answer is right, `right_at_cap` that
+    the one is which would lead at the cap.
     """
 
     draw: int
-    gain: float
     right: float
+    right_at_cap: float
 
 
 def decide(
@@ -38,10 +39,12 @@ def decide(
     cap = min(int(most), HORIZON)
     n, a, b = standing
     if n >= cap:
-        return Decision(0, 0.0, a / n if n else 0.0)
+        return Decision(0, a / max(n, 1), a / max(n, 1))
     plan = planned(standings, cap, price, sharpness)
     where = place(stages(sharpness)[n], a, b)
     row = int(np.abs(np.log(np.array(LENGTHS) / max(length, 1e-9))).argmin())
     return Decision(
-        int(plan.draw[n][where, row]), float(plan.gains[n][where, row]), float(plan.right[n][where])
+        int(plan.draw[n][where, row]),
+        float(plan.right[n][where]),
+        float(plan.right_at_cap[n][where]),
     )

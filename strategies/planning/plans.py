@@ -21,12 +21,12 @@ LENGTHS = (0.35, 0.6, 1.0, 1.7, 2.9, 5.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """By stage, standing and length: how many to `draw` (0: stop) and what that `gains`, price
-    paid; `right` is the leader's chance, by stage and standing."""
+    """By stage, standing and length: how many to `draw` (0: stop). By stage and standing: the
+    chance that the leader is `right`, and that the leader at the cap would be, `right_at_cap`."""
 
     draw: tuple[NDArray[np.int64], ...]
-    gains: tuple[Floats, ...]
     right: tuple[Floats, ...]
+    right_at_cap: tuple[Floats, ...]
 
 
 @lru_cache(maxsize=256)
@@ -43,6 +43,7 @@ def planned(
     prices = price * np.array(LENGTHS)
     costs = np.array(BATCHES)[:, None] * prices
     told: list[Any] = []
+    last = np.zeros(1)
     ahead = np.zeros((1, BATCHES[-1] + 1, len(LENGTHS)))
     for n in range(cap, -1, -1):
         right, moves = _mixed(every[n], weights)
@@ -59,11 +60,12 @@ def planned(
                 better = reached > value + 1e-9
                 draw = np.where(better, np.array(sizes)[best], 0)
                 value = np.where(better, reached, value)
-        told.append((draw, value - right[:, None], right))
+        last = right if later is None else np.einsum("sm,sm->s", moves, last[every[n].after])
+        told.append((draw, right, last))
         kept = value[:, None] if later is None else np.concatenate([value[:, None], later], axis=1)
         ahead = kept[:, : BATCHES[-1]]
-    draws, gains, rights = zip(*reversed(told), strict=True)
-    return Plan(draws, gains, rights)
+    draws, rights, lasts = zip(*reversed(told), strict=True)
+    return Plan(draws, rights, lasts)
 
 
 def _mixed(stage: Stage, weights: Floats) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from gateway import Sampling, Score
 from strategies.rules.watching import Watch
@@ -13,10 +13,18 @@ from strategies.rules.watching import Watch
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rule is made for: at most `n` candidates, and `first` or more to begin with."""
+    """What a rule is made for: at most `n` candidates, and `first` or more to begin with.
+
+    `verifier` is the one that the request names, "" for none, and whether it gives `verdicts`;
+    `reward` says that a model has the role of a reward model, `tests` that the request has some.
+    """
 
     n: int
     first: int = 1
+    verifier: str = ""
+    verdicts: bool = False
+    reward: bool = False
+    tests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +33,15 @@ class Seen:
 
     The tokens are about as many where the upstream counted several candidates together.
 
-    `logprobs` are OpenAI's entries for its tokens, where the rule asked for them.
+    `logprobs` are OpenAI's entries for its tokens, where the rule asked for them; `marked` says
+    that it marks its answer, or is one that needs no mark (a tool's call, JSON as asked).
     """
 
     score: Score
     tokens: int = 0
     cut: bool = False
     logprobs: Sequence[Mapping[str, Any]] = ()
+    marked: bool = True
 
     @property
     def key(self) -> str | None:
@@ -61,13 +71,16 @@ class Stop:
     """Draw no more, for `reason` (`x-its-stop`).
 
     `evidence` is what the rule goes by, shown in the `its` block. With `abstain`, what was drawn
-    is no answer: the client gets a refusal, or a 422 with `error`.
+    is no answer: the client gets a refusal, or a 422 with `error`. `lost` is the rule's own account
+    of the chance, in [0, 1], that going on to `n` would have given a right answer instead of a
+    wrong one (or, where it has no view of right and wrong, another answer); None: it has none.
     """
 
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     abstain: bool = False
     error: bool = False
+    lost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +103,15 @@ class Rule:
     Drawing less than one is a mistake; beyond the setting's `n` the loop stops by itself.
     """
 
-    verifier: ClassVar[str] = "agreement"
-    """What scores the candidates unless the request names another."""
-    verdicts: ClassVar[bool] = False
+    verifier: str = "agreement"
+    """What scores the candidates unless the request names another; a rule that turns to another
+    is told of all candidates again, as that scores them."""
+    topic: str = ""
+    """Under what name it learns; its own where empty."""
+    verdicts: bool = False
     """Whether that must give verdicts (`Score.passed`)."""
 
-    decay: ClassVar[float | None] = None
+    decay: float | None = None
     """What past lessons on a route weigh after each new one, in (0, 1]; None: learns nothing."""
 
     def recall(self, learned: Mapping[str, float]) -> None:

@@ -37,7 +37,7 @@ class _Beta(Rule):
 
     def ask(self) -> Next:
         if self._ahead >= self._level:
-            return Stop("agreed", {"ahead": self._ahead})
+            return Stop("agreed", {"ahead": self._ahead}, lost=1 - self._ahead)
         return Draw(self._batch)
 
     def tell(self, seen: Sequence[Seen]) -> None:

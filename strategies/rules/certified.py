@@ -48,7 +48,7 @@ class _Certified(Rule):
     def ask(self) -> Next:
         certificate = self._certificate()
         if certificate.get("certified"):
-            return Stop("certified", certificate)
+            return Stop("certified", certificate, lost=self._delta)
         if self._seen >= self._n:
             return self._uncertain(certificate)
         return Draw(self._batch)

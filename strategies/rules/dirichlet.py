@@ -49,7 +49,7 @@ class _Dirichlet(Rule):
         chance = leads(tuple(self._votes), self._unknown) if self._votes else 0.0
         odds = self._unknown * chance / max(1 - chance, 1e-9)
         if odds >= self._factor:
-            return Stop("agreed", {"mode": chance})
+            return Stop("agreed", {"mode": chance}, lost=1 - chance)
         return Draw(self._batch)
 
     def tell(self, seen: Sequence[Seen]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -51,9 +51,9 @@ def hazard(
 
 
 class _Hazard(Rule):
-    verdicts: ClassVar[bool] = True
-    verifier: ClassVar[str] = "math"
-    decay: ClassVar[float | None] = 0.999
+    verdicts: bool = True
+    verifier: str = "math"
+    decay: float | None = 0.999
 
     def __init__(self, n: int, stakes: Stakes, abstain: Abstain):
         self._n = n

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ def value(
 
 
 class _Value(Rule):
-    decay: ClassVar[float | None] = 1.0
+    decay: float | None = 1.0
 
     def __init__(self, setting: Setting, price: float, sharpness: float, first: int):
         self._setting = setting
@@ -86,6 +86,7 @@ class _Value(Rule):
                 "leader_right": round(self._decision.right, 4),
                 "learned_from": self._route.questions,
             },
+            lost=max(0.0, self._decision.right_at_cap - self._decision.right),
         )
 
     def solved(self, result: Any) -> None:
