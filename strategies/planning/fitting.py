@@ -7,10 +7,8 @@ stopped early count like others, each by the likelihood of its standing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strategies.planning.shapes import QUESTIONS, Floats, shapes
 from strategies.planning.walks import HORIZON, Stage, stages
@@ -36,13 +34,13 @@ def fitted(standings: Sequence[tuple[Standing, float]], sharpness: float) -> Flo
     every = stages(sharpness)
     likely = np.array([_likelihood(every[min(n, HORIZON)], a, b) for (n, a, b), _ in standings])
     times = np.array([count for _, count in standings])
-    weights: NDArray[np.floating[Any]] = prior
+    weights: Floats = prior
     for _ in range(ROUNDS):
         shares = likely * weights
         shares /= shares.sum(axis=1, keepdims=True)
         counted = QUESTIONS * prior + times @ shares
-        weights = counted / (QUESTIONS + times.sum())
-    return np.asarray(weights, np.float64)
+        weights = (counted / (QUESTIONS + times.sum())).astype(np.float64)
+    return weights
 
 
 def _likelihood(stage: Stage, a: int, b: int) -> Floats:
