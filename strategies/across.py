@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -27,6 +28,8 @@ from strategies.utilities import UTILITIES, Asked, Pool, Utility, by_answer, usu
 Select = Literal["auto", "chops", "x_mbr", "mbr", "agreement", "likelihood", "reward"]
 SECONDS = 10.0
 """Time limit of detection, most of it for a worker that has just begun."""
+MOST_OF_DEADLINE = 0.25
+"""Share of the time left that detection may take."""
 UNSURE = "unsure"
 TIERS = {"yes": 2, "wordless": 2, "unsure": 1, "no": 0}
 """By whether a text is in the user's language; one without words is in no wrong one."""
@@ -69,8 +72,11 @@ METHODS: Mapping[Select, Method] = {
 async def user_language(session: Session) -> str | None:
     """The language of the last user turn; None where that is not sure."""
     text = languages.asked(session.request.messages)[: languages.MAX_TEXT]
+    left = session.budget.seconds
     try:
-        return await session.compute(languages.detect, text, seconds=SECONDS)
+        # Nothing is drawn yet, and a worker that has just begun loads for seconds.
+        async with asyncio.timeout(None if left is None else left * MOST_OF_DEADLINE):
+            return await session.compute(languages.detect, text, seconds=SECONDS)
     except TimeoutError:
         session.degrade("language")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.metrics import Metrics
 from gateway.testing import Reply, answer_of, user
 from gateway.trace import Trace
 from gateway.types import Request
+from gateway.wishes import Wishes
 from strategies.evidence import can_be_asked, prompt_of, with_text, with_wish
 from tests.strategies.tongues import (
     ENGLISH,
@@ -289,6 +291,27 @@ async def test_who_won_and_what_it_took_is_counted_by_language() -> None:
     assert 'its_language_samples_total{kind="candidate",language="de"} 3.0' in page
     labels = 'in_language="yes",language="de",won="sampled"'
     assert f"its_language_answers_total{{{labels}}} 1.0" in page
+
+
+async def test_a_detector_that_is_not_ready_does_not_eat_the_deadline() -> None:
+    backend = writer([said("de", 1), said("de", 2), said("de", 2)])
+    answer = await answer_of(
+        SPEC,
+        backend,
+        verifiers=VERIFIERS,
+        wishes=Wishes(deadline_ms=400, params={"n": 3}),
+        request=Request("fake", user(GERMAN)),
+        compute=Loading(),
+    )
+    assert answer.outcome.candidates
+    assert "language" in answer.outcome.degraded
+
+
+class Loading:
+    """Workers that never come to work."""
+
+    async def run(self, function: Any, *args: Any, seconds: float) -> Any:
+        await asyncio.Event().wait()
 
 
 async def test_choices_are_as_many_as_asked_for() -> None:
