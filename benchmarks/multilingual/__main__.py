@@ -35,7 +35,8 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     found = {code: _found(options, code) for code in options.languages}
     command = command_line("python -m benchmarks.multilingual", argv)
-    options.out.write_text(written(found, command, options.problems, options.seed))
+    report = written(found, command, options.problems, options.seed, _weights())
+    options.out.write_text(report)
     print(options.out)
     return 0
 

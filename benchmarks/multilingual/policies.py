@@ -10,7 +10,7 @@ from gateway.wishes import Wishes
 FIVE = 5
 SIZES = (2, 3, 4, 5, 6, 8, 10)
 """Candidates of the curves of agreement and MBR without evidence."""
-ONE, AGREEMENT, AUTO = "one sample", "agreement", "auto"
+ONE, GREEDY, AGREEMENT, AUTO = "one sample", "greedy", "agreement", "auto"
 
 
 def of_ours(n: int, **params: Any) -> Wishes:
@@ -54,8 +54,11 @@ def policies() -> dict[str, Wishes]:
     single = {"verifier": "agreement"}
     return {
         ONE: Wishes(strategy="direct"),
-        "greedy": of_ours(1),
+        GREEDY: of_ours(1),
         "single temperature 1, agreement": Wishes(strategy="best_of_n", budget=FIVE, **single),
+        "hedged at temperature 1 without min-p, agreement": of_ours(
+            FIVE, select=AGREEMENT, temperature=1.0, min_p=0.0
+        ),
         AUTO: of_ours(FIVE),
         "likelihood": of_ours(FIVE, select="likelihood"),
         "reward": of_ours(FIVE, select="reward"),

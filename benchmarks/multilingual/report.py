@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.evaluation.bootstrap import Estimate, Resamples
 from benchmarks.evaluation.coverage import Floats
 from benchmarks.multilingual.measuring import Language
-from benchmarks.multilingual.policies import AUTO, EVIDENCE, FIVE, ONE, SIZES, at
+from benchmarks.multilingual.policies import AUTO, EVIDENCE, FIVE, GREEDY, ONE, SIZES, at
 from benchmarks.scaling.equal import Measured, against
 from strategies.fairness import Objective, split
 
@@ -21,15 +21,16 @@ WEAK = 3
 Found = Mapping[str, Language]
 
 
-def written(found: Found, command: str, problems: int, seed: int) -> str:
+def written(found: Found, command: str, problems: int, seed: int, weights: str) -> str:
     """The report as Markdown."""
     weak = sorted(found, key=lambda code: float(np.mean(found[code].told[ONE].right)))[:WEAK]
     parts = [
         "# Multilingual selection on the demo's model",
-        f"`{command}`: {problems} unseen problems a language, seed {seed}; 95% intervals by "
+        f"`{command}`: {problems} unseen problems a language, seed {seed}, the model's weights "
+        f"{weights} (the beginning of their SHA-256); 95% intervals by "
         f"{RESAMPLES} resamples of problems. Accuracy in %, one answer a problem. All policies see "
-        "the same draws where they ask for the same. `auto` and all that follows it sample one "
-        "greedy candidate and four at temperature 0.8 with min-p 0.1, unless n is told.",
+        "the same draws where they ask for the same. Unless told, one candidate is greedy and the "
+        f"others of {FIVE} are at temperature 0.8 with min-p 0.1.",
         _gains(found, seed),
         "## All policies\n\n" + _all(found),
         "## Evidence at equal tokens\n\n" + _evidence(found, weak, seed),
@@ -39,21 +40,23 @@ def written(found: Found, command: str, problems: int, seed: int) -> str:
 
 
 def _gains(found: Found, seed: int) -> str:
-    rows, gains = [], []
+    rows, gains, over_greedy = [], [], []
     for code, language in found.items():
-        one, auto = (np.array(language.told[name].right) for name in (ONE, AUTO))
+        one, greedy, auto = (np.array(language.told[name].right) for name in (ONE, GREEDY, AUTO))
         gains.append(100 * (auto - one))
-        gain = Resamples(len(one), seed, RESAMPLES).mean(gains[-1])
-        rows.append([code, _percent(one), _percent(auto), _points(gain)])
+        over_greedy.append(100 * (auto - greedy))
+        gain, over = (_mean(each, seed) for each in (gains[-1], over_greedy[-1]))
+        rows.append([code, *map(_percent, (one, greedy, auto)), _points(gain), _points(over)])
     # Each language has as many problems, so that the mean over problems is that over languages.
-    together = np.concatenate(gains)
-    mean = Resamples(len(together), seed, RESAMPLES).mean(together)
+    mean, over = (_mean(np.concatenate(each), seed) for each in (gains, over_greedy))
     better = sum(gain.mean() > 0 for gain in gains)
     verdict = (
         f"**{_points(mean)} points on average** over one sample (wanted: at least +{WANTED}); "
-        f"better in {better} of {len(found)} languages."
+        f"better in {better} of {len(found)} languages. Over the greedy answer alone: "
+        f"{_points(over)}; that is selection's part, the rest is the greedy candidate's."
     )
-    table = _table(["language", "one sample", f"`auto`, n={FIVE}", "gain"], rows)
+    header = ["language", "one sample", GREEDY, f"`auto`, n={FIVE}", "gain", "over greedy"]
+    table = _table(header, rows)
     return f"## Gain over one sample\n\n{verdict}\n\n{table}"
 
 
@@ -127,6 +130,10 @@ def _curves(found: Found) -> str:
         "the same problems, and so says nothing of how much it brings."
     )
     return "\n\n".join([text, "```toml\n" + "\n".join(lines) + "\n```", *splits])
+
+
+def _mean(values: Floats, seed: int) -> Estimate:
+    return Resamples(len(values), seed, RESAMPLES).mean(values)
 
 
 def _percent(right: Floats) -> str:

@@ -76,7 +76,7 @@ def planted(one: float, auto: float, evidence: float) -> Language:
 
 def test_the_report_says_who_wins_and_who_does_not() -> None:
     found = {"en": planted(0.6, 0.7, 0.7), "ja": planted(0.4, 0.5, 0.2)}
-    text = written(found, "command", 100, 7)
+    text = written(found, "command", 100, 7, "c0ffee")
     assert re.search(r"\*\*\+10\.0 \[.*\] points on average\*\*", text)
     assert "better in 2 of 2 languages" in text
     assert "Of 12 answers that were asked for in another language, 2 are in it" in text
