@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import entry_points, version
 
 USAGE = """\
@@ -13,36 +14,31 @@ usage: its-gateway COMMAND [OPTION …]
   verify-worker  run code for gateways, from a Redis queue (its-gateway verify-worker --help)
   keys      API keys and their quotas (its-gateway keys add|list|revoke|usage)
   replay    stored requests under another policy (its-gateway replay --help)
+  state     what was learned, as JSON (its-gateway state export|import)
   docs      write the generated reference (its-gateway docs [--check] [DIRECTORY])
 {more}
 its-gateway --version
 """
 
 
+COMMANDS = {
+    "serve": "gateway.serve",
+    "keys": "gateway.accounts.command",
+    "replay": "gateway.history.command",
+    "state": "gateway.stores.command",
+    "verify-worker": "gateway.sandbox.worker",
+    "docs": "gateway.docs",
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 2 where the command line or configuration is wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else "--help"
-    if name == "serve":
-        from gateway.serve import main as serve
-
-        return serve(arguments[1:])
-    if name == "verify-worker":
-        from gateway.sandbox.worker import main as work
-
-        return work(arguments[1:])
-    if name == "keys":
-        from gateway.accounts.command import main as keys
-
-        return keys(arguments[1:])
-    if name == "replay":
-        from gateway.history.command import main as replay
-
-        return replay(arguments[1:])
-    if name == "docs":
-        from gateway.docs import main as docs
-
-        return docs(arguments[1:])
+    if name in COMMANDS:
+        # Each is loaded when it is asked for, as some load much.
+        own: Callable[[Sequence[str]], int] = import_module(COMMANDS[name]).main
+        return own(arguments[1:])
     if name == "--version":
         print(f"its-gateway {version('its-gateway')}")
         return 0

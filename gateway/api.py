@@ -31,6 +31,7 @@ from gateway.http import (
 from gateway.run import run
 from gateway.serving import Exchange
 from gateway.stores import StoreUnavailable
+from gateway.stores.guard import open_purse
 from gateway.trace import Trace
 from gateway.types import Passthrough, Relayed
 
@@ -60,6 +61,8 @@ def _guarded(host: Host, route: Route) -> Callable[[Request], Awaitable[Response
         headers = {"x-request-id": request_id(request.headers)}
         try:
             check_headers(request.scope, host.settings.max_header_bytes)
+            if host.settings.redis is not None:
+                open_purse(host.settings.redis_bound_ms / 1000)
             key = await host.keyring.identify(request.headers)
             if host.draining:
                 raise Draining("the gateway is shutting down")

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ class RedisServer:
 
     folder: Path
     options: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -29,9 +30,10 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [needed("redis-server", "redis-server"), "--port", str(self.port), "--bind",
-                   "127.0.0.1", "--save", "", "--dir", str(self.folder)]  # fmt: skip
-        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.DEVNULL)
+        command = [needed("redis-server", "redis-server"), *self.program,
+                   "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+                   *(() if self.program else ("--save", "")), *self.options]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         for _ in range(3000):
             if self.answers():
                 return
@@ -56,11 +58,39 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
+def redis_server(
+    folder: Path, *options: str, program: tuple[str, ...] = ()
+) -> Iterator[RedisServer]:
     """A server that keeps nothing on disk and ends with the block."""
-    server = RedisServer(folder, options)
+    server = RedisServer(folder, options, program)
     server.start()
     try:
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def redis_cluster(folder: Path) -> Iterator[list[RedisServer]]:
+    """A cluster of three servers."""
+    with ExitStack() as stack:
+        servers = []
+        for number in range(3):
+            place = folder / str(number)
+            place.mkdir()
+            # The bus' port would be 10,000 above, where there may be no port.
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+            servers.append(stack.enter_context(redis_server(place, *options)))
+        places = [f"127.0.0.1:{server.port}" for server in servers]
+        command = [needed("redis-cli", "redis-tools"), "--cluster", "create", *places]
+        subprocess.run([*command, "--cluster-yes"], check=True, capture_output=True, timeout=60)
+        yield servers
+
+
+@contextmanager
+def redis_sentinel(folder: Path, master: RedisServer, service: str) -> Iterator[RedisServer]:
+    """A Sentinel that watches `master` under the name `service`."""
+    config = folder / "sentinel.conf"
+    config.write_text(f"sentinel monitor {service} 127.0.0.1 {master.port} 1\n")
+    with redis_server(folder, program=(str(config), "--sentinel")) as server:
+        yield server

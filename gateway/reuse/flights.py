@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from gateway.stores import Claim, Store, StoreUnavailable
+from gateway.stores.guard import unhurried
 from gateway.stores.later import Later
 
 LEASE_SECONDS = 5.0
@@ -102,8 +103,12 @@ class Flights:
             self._forget(flight.shelf, items)
 
     async def _ask(self, flight: Flight, places: Sequence[int], taken: Taken) -> None:
+        # Only the first look is a wait for the store; the others are for who draws.
+        patience = unhurried() if flight.looked else nullcontext()
+        flight.looked = True
         try:
-            told = await self._store.take(flight.shelf, places, self._owner, self._lease)
+            with patience:
+                told = await self._store.take(flight.shelf, places, self._owner, self._lease)
         except StoreUnavailable:
             taken.mine += places
             return
@@ -140,7 +145,7 @@ class Flights:
             await asyncio.sleep(self._lease / 3)
             if flight.led:
                 places = sorted(flight.led)
-                with suppress(StoreUnavailable):
+                with suppress(StoreUnavailable), unhurried():
                     await self._store.take(flight.shelf, places, self._owner, self._lease)
 
 
@@ -151,6 +156,7 @@ class Flight:
         self.shelf = shelf
         self.led: set[int] = set()
         self.renewing: asyncio.Task[None] | None = None
+        self.looked = False
         self._flights = flights
 
     async def look(self, places: Sequence[int]) -> Taken:

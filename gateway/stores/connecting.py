@@ -50,7 +50,7 @@ def _cluster(url: str, parts: SplitResult, bound: float) -> Client:
         startup_nodes=nodes,
         max_connections=CONNECTIONS,
         socket_connect_timeout=bound,
-        cluster_error_retry_attempts=1,
+        retry=Retry(NoBackoff(), 1),  # a slot may just have moved
         **_credentials(parts),
     )
 

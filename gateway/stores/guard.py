@@ -26,8 +26,23 @@ _PURSE: ContextVar[list[float] | None] = ContextVar("its_store_purse", default=N
 """Seconds that the request of this task may still wait for stores, in all."""
 
 
+def open_purse(seconds: float) -> None:
+    """From here on, commands of this task and of those that it starts wait `seconds` in all."""
+    _PURSE.set([seconds])
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Within it no purse is charged: for who waits for something else, and only looks in here."""
+    token = _PURSE.set(None)
+    try:
+        yield
+    finally:
+        _PURSE.reset(token)
+
+
 class Guard:
-    """Bounds commands to `bound` seconds each, and to as many in all within one `purse`.
+    """Bounds commands to `bound` seconds each, and to what is left in the request's purse.
 
     `reasons` names what each kind of error says of the store; `full` is the one of them that only
     hits single commands. `count` is told of each command that failed, by reason.
@@ -45,27 +60,22 @@ class Guard:
         self._count = count
         self._timeouts = 0
 
-    @contextmanager
-    def purse(self) -> Iterator[None]:
-        """Within it, in this task and those that it starts, commands wait `bound` in all."""
-        token = _PURSE.set([self.bound])
-        try:
-            yield
-        finally:
-            _PURSE.reset(token)
-
     async def __call__(self, command: Callable[[], Awaitable[T]]) -> T:
         """What `command` comes to; `StoreUnavailable` where it fails or takes too long."""
-        if self.state != "ok":
-            self._count("away")
-            raise StoreUnavailable(self.state)
         purse = _PURSE.get()
         left = self.bound if purse is None else min(self.bound, purse[0])
+        if self.state != "ok" or left <= 0:
+            self._count("away")
+            raise StoreUnavailable("slow" if self.state == "ok" else self.state)
         began = time.monotonic()
         try:
             result = await self._within(left, command)
         except StoreUnavailable as error:
-            self._failed(error.reason)
+            # What only the rest of a purse was too short for says nothing of the store.
+            if error.reason != "slow" or left > self.bound / 2:
+                self._failed(error.reason)
+            else:
+                self._count("slow")
             raise
         finally:
             if purse is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from gateway.stores.connecting import client_at
+from gateway.stores.connecting import CONNECTIONS, client_at
 from gateway.stores.guard import Guard
 from gateway.stores.seam import Ask, Claim, Granted, Left, State
 
@@ -56,6 +57,8 @@ class RedisStore:
         count: Callable[[str], None] = lambda reason: None,
     ):
         self._client: Redis | RedisCluster = client_at(url, bound)
+        # A cluster's client does not wait for a connection, but fails without one.
+        self._places = asyncio.Semaphore(CONNECTIONS)
         self.guard = Guard(bound, REASONS, count)
 
     @property
@@ -148,7 +151,8 @@ class RedisStore:
         return await self.guard(lambda: self._sent(*command))
 
     async def _sent(self, *command: Any) -> Any:
-        return await self._client.execute_command(*command)
+        async with self._places:
+            return await self._client.execute_command(*command)
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """What `script` returns; all `keys` are in one slot."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 
 import pytest
 
 from gateway.learned import Learned
 from gateway.stores import State, Store, StoreUnavailable
+from gateway.stores.command import exported, imported
 from gateway.stores.memory import MemoryStore
 from gateway.stores.redis import RedisStore
 from tests.redis_servers import RedisServer
@@ -90,6 +92,16 @@ async def test_bad_updates_are_refused(store: Store) -> None:
     for delta, decay in (({"": 1.0}, 1.0), ({"a": 1.0}, 0.0), ({"a": 1.0}, 1.5)):
         with pytest.raises(ValueError, match="decay lies in"):
             await Learned(store).add("cell", delta, decay)
+
+
+async def test_states_go_from_one_store_to_another(store: Store) -> None:
+    await store.add("cell", {"a": 0.1, "b": 2})
+    other = MemoryStore()
+    await other.add("cell", {"a": 5, "old": 1})
+    assert await imported(other, json.loads(json.dumps(await exported(store)))) == 1
+    assert (await other.read("cell")).values == {"a": 0.1, "b": 2.0}
+    with pytest.raises(ValueError, match="not an export"):
+        await imported(other, {"version": 2})
 
 
 async def test_numbers_survive_exactly(server: RedisServer) -> None:

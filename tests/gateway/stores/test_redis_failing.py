@@ -16,6 +16,7 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.stores import StoreUnavailable
+from gateway.stores.guard import open_purse, unhurried
 from gateway.stores.redis import RedisStore
 from gateway.testing import FakeBackend, Reply, user
 from tests.conftest import Serve, Served, settles
@@ -57,11 +58,10 @@ async def test_a_commands_wait_is_bounded_and_then_there_is_none(mortal: RedisSe
     assert mortal.process is not None
     os.kill(mortal.process.pid, signal.SIGSTOP)
     began = time.monotonic()
-    with store.guard.purse():
-        for _ in range(20):
-            with pytest.raises(StoreUnavailable):
-                await store.read("key")
-    assert time.monotonic() - began < 0.1 * 3
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            await store.read("key")
+    assert time.monotonic() - began < 0.1 * 3 + 0.5
     assert store.state == "slow"
     assert counted["slow"] == 3
     assert counted["away"] == 17
@@ -70,6 +70,33 @@ async def test_a_commands_wait_is_bounded_and_then_there_is_none(mortal: RedisSe
     assert await settles(lambda: store.state == "ok", 20)
     await store.read("key")
     keeping.cancel()
+    await store.close()
+
+
+async def done(store: RedisStore) -> bool:
+    """Whether a command that takes .2 seconds is waited for."""
+    try:
+        await store.guard(lambda: asyncio.sleep(0.2))
+    except StoreUnavailable:
+        return False
+    return True
+
+
+async def test_a_request_waits_no_longer_for_many_commands_than_for_one(
+    mortal: RedisServer,
+) -> None:
+    """Commands that each keep within the bound do not add up."""
+    store = RedisStore(mortal.url, bound=0.5)
+    await store.read("warm")
+    open_purse(0.5)
+    told = [await done(store) for _ in range(10)]
+    assert told[0]
+    assert sum(told) <= 2
+    assert store.state == "ok"  # as it did nothing wrong
+    with unhurried():
+        await store.read("key")
+    with pytest.raises(StoreUnavailable):
+        await store.read("key")
     await store.close()
 
 
