@@ -207,12 +207,20 @@ class Metrics:
         )  # fmt: skip
         self.reused = Counter(
             "its_samples_reused", "Candidates taken from the pool of samples instead of drawn.",
-            ("model",), registry=r,
+            registry=r,
         )  # fmt: skip
         self.cache = Counter(
             "its_cache", "Requests that allowed reuse, by what came of it (hit, pool, miss).",
             ("result",), registry=r,
         )  # fmt: skip
+        # Told as 0 from the beginning, so that a first one shows as an increase.
+        for counter, words in (
+            (self.store_failures, ("slow", "full", "refusing", "gone", "away")),
+            (self.quota_refusals, ("requests", "samples", "tokens", "concurrent")),
+            (self.cache, ("hit", "pool", "miss")),
+        ):
+            for word in words:
+                counter.labels(word)
 
     def _add_sandbox(self, r: CollectorRegistry) -> None:
         self.sandbox_runs = Counter(
@@ -294,7 +302,7 @@ class Metrics:
             mean = trace.sampling.completion_tokens / trace.samples
             self._child(self.tokens_saved, strategy, model).inc(saved * mean)
         if trace.samples_reused:
-            self._child(self.reused, model).inc(trace.samples_reused)
+            self.reused.inc(trace.samples_reused)
         for reason in outcome.degraded:
             self._child(self.degraded, strategy, reason).inc()
         self._child(self.seconds, strategy, model).observe(seconds)

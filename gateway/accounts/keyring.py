@@ -62,7 +62,8 @@ class Keyring:
             if not self.needed:
                 return ANYONE
             known = self._stored.get(of)
-            if known is None and of and not reached:
+            # Where the store never named a key, the settings' keys are all that anybody knows of.
+            if known is None and of and not reached and (self._stored or not self._own):
                 raise StateUnavailable("API keys cannot be looked up now")
         if known is None or known.revoked is not None:
             raise Unauthorized("a valid API key is needed: authorization: Bearer KEY")

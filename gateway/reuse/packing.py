@@ -22,6 +22,9 @@ SMALL = 256
 """Bytes below which compressing costs more than it saves."""
 LARGEST = 64 * 2**20
 """No more is unpacked, whatever a frame says of itself."""
+SQUEEZE, LOOSEN = zstandard.ZstdCompressor(level=3), zstandard.ZstdDecompressor()
+"""Making one takes longer than a candidate takes it. They keep nothing between two calls, but are
+for one thread."""
 
 
 class Unreadable(ValueError):
@@ -179,10 +182,10 @@ def _parts(packed: bytes) -> tuple[dict[str, Any], bytes, bool]:
 def _squeeze(content: bytes) -> tuple[bytes, bool]:
     if len(content) < SMALL:
         return content, False
-    return zstandard.ZstdCompressor(level=3).compress(content), True
+    return SQUEEZE.compress(content), True
 
 
 def _loosen(content: bytes) -> bytes:
-    if zstandard.frame_content_size(content) > LARGEST:
-        raise Unreadable("too large")
-    return zstandard.ZstdDecompressor().decompress(content, max_output_size=LARGEST)
+    if not 0 <= zstandard.frame_content_size(content) <= LARGEST:
+        raise Unreadable("too large, or of unknown size")
+    return LOOSEN.decompress(content)

@@ -94,7 +94,7 @@ class Guard:
             except StoreUnavailable as error:
                 self.state = error.reason
             else:
-                logger.warning("the store is used again")
+                logger.warning("redis is used again")
                 self.state, self._timeouts = "ok", 0
 
     async def _within(self, seconds: float, command: Callable[[], Awaitable[T]]) -> T:
@@ -114,5 +114,5 @@ class Guard:
         if reason == "full" or (reason == "slow" and self._timeouts < TIMEOUTS):
             return
         if self.state == "ok":
-            logger.warning("the store cannot be used", extra={"reason": reason})
+            logger.warning("redis cannot be used", extra={"reason": reason})
         self.state = reason

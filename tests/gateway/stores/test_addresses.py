@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,10 @@ async def test_sentinels_are_asked_who_is_the_master(tmp_path: Path) -> None:
 async def test_gateways_work_on_a_cluster(cluster: str, serve: Serve) -> None:
     backend = FakeBackend(lambda sample, number: f"draw {number}")
     one, two = [await serve(backend, redis=cluster, redis_bound_ms=10_000) for _ in range(2)]
+    messages: Any = user("cluster")
     for gateway, told in ((one, "miss"), (two, "pool:1")):
         raw = await gateway.client().chat.completions.with_raw_response.create(
-            model="fake",
-            messages=user("cluster"),
-            extra_headers={"x-its-cache": "pool"},  # type: ignore[arg-type]
+            model="fake", messages=messages, extra_headers={"x-its-cache": "pool"}
         )
         assert raw.headers["x-its-cache"] == told
         assert await settles(lambda: gateway.host.later.idle, 10)  # noqa: B023
