@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
@@ -20,6 +21,7 @@ from gateway.stores.seam import Ask, Granted, Left, Window
 logger = logging.getLogger("its_gateway.accounts")
 
 KINDS = ("requests", "samples", "tokens")
+MINUTE = 60.0
 LEASE_SECONDS = 10.0
 """How long a gateway that was killed keeps what it had reserved."""
 
@@ -102,6 +104,8 @@ class Desk:
         self._refused = refused
         self._lease = lease
         self._away = MemoryStore()
+        self._was_away = False
+        self._days: dict[tuple[str, str], tuple[int, float]] = {}
         # Weakly, so that one whose request never came to run is not renewed for ever.
         self._open: WeakValueDictionary[str, Booking] = WeakValueDictionary()
 
@@ -128,7 +132,7 @@ class Desk:
         self._open.pop(booking.id, None)
         ask = self._settling(booking, spent)
         if booking.local:
-            await self._away.settle(booking.account, booking.ask(spent, share=self._share()))
+            await self._away.settle(booking.account, self._local(booking, spent))
             self._later.must(lambda: self._store.settle(booking.account, ask))
             return
         try:
@@ -156,9 +160,11 @@ class Desk:
 
     async def _granted(self, booking: Booking, key: Key) -> Granted:
         try:
-            return await self._store.reserve(
+            granted = await self._store.reserve(
                 booking.account, booking.ask(booking.costs), self._lease
             )
+            self._told(booking.account, granted)
+            return granted
         except StoreUnavailable as error:
             if key.fail == "closed":
                 # It may have been done all the same, by a store that was slow to say so.
@@ -166,16 +172,38 @@ class Desk:
                 self._later.must(lambda: self._store.settle(booking.account, nothing))
                 message = f"this key's quotas cannot be asked for now ({error.reason})"
                 raise StateUnavailable(message) from None
-        booking.local = True
-        ask = booking.ask(booking.costs, share=self._share())
+        booking.local = self._was_away = True
+        ask = self._local(booking, booking.costs)
         return await self._away.reserve(booking.account, ask, self._lease)
 
     def _settling(self, booking: Booking, spent: Costs) -> Ask:
         """What the store is told. A request was counted when it was granted, here or there."""
         return booking.ask(replace(spent, requests=1))
 
-    def _share(self) -> float:
-        return 1.0 / max(1, self._gateways())
+    def _local(self, booking: Booking, costs: Costs) -> Ask:
+        """What is asked of this gateway's share: of a day's quota, its part of what was left."""
+        share = 1.0 / max(1, self._gateways())
+        ask = booking.ask(costs, share=share)
+        now = time.time()
+        windows = []
+        for window in ask.windows:
+            remaining, until = self._days.get((booking.account, window.what), (0, 0.0))
+            if window.day is not None and until > now:
+                window = replace(window, day=min(window.day, math.floor(remaining * share)))
+            windows.append(window)
+        return replace(ask, windows=windows)
+
+    def _told(self, account: str, granted: Granted) -> None:
+        """Note what the store says is left of a day, once it knows of all that was granted here."""
+        if self._was_away:
+            if any(booking.local for booking in self._open.values()):
+                return
+            self._was_away, self._away = False, MemoryStore()
+        for what, left in granted.left.items():
+            if left.reset > MINUTE:
+                self._days[account, what] = (left.remaining, time.time() + left.reset)
+            else:
+                self._days.pop((account, what), None)
 
 
 def _fewer(granted: Granted, costs: Costs) -> Costs | None:

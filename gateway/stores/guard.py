@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -15,6 +14,9 @@ from gateway.stores.seam import StoreUnavailable
 logger = logging.getLogger("its_gateway.stores")
 
 T = TypeVar("T")
+
+STEPS = 5
+"""A wait ends after so many steps of equal length."""
 
 TIMEOUTS = 3
 """So many time-outs in a row say that the store is slow; one may be this process's own hiccup."""
@@ -39,6 +41,36 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         _PURSE.reset(token)
+
+
+@asynccontextmanager
+async def patience(seconds: float) -> AsyncIterator[Callable[[], float]]:
+    """`TimeoutError` once its block was waited for so long, in steps; says how long it was so far.
+
+    A step that takes longer than it should is this process's own stall, in which an answer may have
+    come that nobody had time to read; it counts as one step all the same.
+    """
+    loop = asyncio.get_running_loop()
+    began, left = loop.time(), STEPS
+
+    def waited() -> float:
+        return min(loop.time() - began, seconds / STEPS * (STEPS - left + 1))
+
+    async with asyncio.timeout(None) as limit:
+
+        def step() -> None:
+            nonlocal left, timer
+            left -= 1
+            if left > 0:
+                timer = loop.call_later(seconds / STEPS, step)
+            else:
+                limit.reschedule(loop.time())
+
+        timer = loop.call_later(seconds / STEPS, step)
+        try:
+            yield waited
+        finally:
+            timer.cancel()
 
 
 class Guard:
@@ -67,9 +99,8 @@ class Guard:
         if self.state != "ok" or left <= 0:
             self._count("away")
             raise StoreUnavailable("slow" if self.state == "ok" else self.state)
-        began = time.monotonic()
         try:
-            result = await self._within(left, command)
+            result = await self._within(left, command, purse)
         except StoreUnavailable as error:
             # What only the rest of a purse was too short for says nothing of the store.
             if error.reason != "slow" or left > self.bound / 2:
@@ -77,9 +108,6 @@ class Guard:
             else:
                 self._count("slow")
             raise
-        finally:
-            if purse is not None:
-                purse[0] = max(0.0, purse[0] - (time.monotonic() - began))
         self._timeouts = 0
         return result
 
@@ -97,10 +125,19 @@ class Guard:
                 logger.warning("redis is used again")
                 self.state, self._timeouts = "ok", 0
 
-    async def _within(self, seconds: float, command: Callable[[], Awaitable[T]]) -> T:
+    async def _within(
+        self,
+        seconds: float,
+        command: Callable[[], Awaitable[T]],
+        purse: list[float] | None = None,
+    ) -> T:
         try:
-            async with asyncio.timeout(seconds):
-                return await command()
+            async with patience(seconds) as waited:
+                try:
+                    return await command()
+                finally:
+                    if purse is not None:
+                        purse[0] -= waited()
         except TimeoutError:
             raise StoreUnavailable("slow") from None
         except tuple(self._reasons) as error:

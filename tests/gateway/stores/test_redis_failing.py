@@ -154,7 +154,7 @@ async def test_quotas_fall_back_to_a_share_or_fail_closed(
             await ask(gateway, secret)
     mortal.kill()
     for gateway in (one, two):
-        for _ in range(5):  # its half of ten
+        for _ in range(4):  # its half of the nine or eight that it saw left of ten
             await ask(gateway, opened)
         with pytest.raises(openai.RateLimitError):
             await ask(gateway, opened)
@@ -170,8 +170,10 @@ async def test_quotas_fall_back_to_a_share_or_fail_closed(
         # The new Redis is empty: keys and what was spent meanwhile are told it.
         assert await settles(lambda: gateway.host.later.idle, 20)  # noqa: B023
     assert await settles(lambda: one.host.store.state == "ok" == two.host.store.state, 20)
-    with pytest.raises(openai.RateLimitError):
+    for _ in range(2):  # eight were made while Redis was away; two died with it
         await ask(one, opened)
+    with pytest.raises(openai.RateLimitError):
+        await ask(two, opened)
     await ask(one, closed)
     with pytest.raises(openai.AuthenticationError):
         await ask(one, "sk-unknown")
