@@ -52,6 +52,7 @@ async def patience(seconds: float) -> AsyncIterator[Callable[[], float]]:
     """
     loop = asyncio.get_running_loop()
     began, left = loop.time(), STEPS
+    timer: asyncio.TimerHandle
 
     def waited() -> float:
         return min(loop.time() - began, seconds / STEPS * (STEPS - left + 1))
