@@ -114,7 +114,7 @@ class Visit:
     @classmethod
     def of(cls, node: Node, logp: Floats, allowed: Mask) -> Visit:
         """See `node`, whose next token has log-probabilities `logp` [vocab] and may be `allowed`
-        [vocab]; what is learned of the node itself is kept."""
+        [vocab]; nothing is changed."""
         tokens = np.flatnonzero(allowed)
         raw = np.asarray(logp, np.float64)[tokens]
         masses = {token: child.log_mass for token, child in node.children.items()}
@@ -124,10 +124,13 @@ class Visit:
         fresh = np.ones(len(tokens), np.bool_)
         fresh[at] = False
         rest = Rest.of(tokens[fresh], raw[fresh])
-        node.rest = rest.less({})
-        total = min(0.0, log_sum(scores))
-        node.lower(total)
-        return cls(node, tokens, raw, scores, total, masses, rest)
+        return cls(node, tokens, raw, scores, min(0.0, log_sum(scores)), masses, rest)
+
+    def learn(self) -> None:
+        """Let the node know what was seen."""
+        if self.node.rest is None:
+            self.node.rest = self.rest.less({})
+        self.node.lower(self.total)
 
     def raw_of(self, token: int) -> float:
         """The model's log-probability of an allowed token."""

@@ -26,6 +26,9 @@ METHODS: tuple[str, ...] = get_args(Method)
 class Walk:
     """From the root of `trie` to an end; call `see`, then `take`, for each token, then `close`.
 
+    Where it is not certain that a row belongs to the sample, `look` at it, and let `visit.learn()`
+    follow once it is.
+
     `rejected` is why the sample has to be given up, once it has: "dead_end" where nothing that is
     allowed can end in the language, "cars" where the method gives it up.
     """
@@ -36,20 +39,30 @@ class Walk:
         self._method = method
         self._random = random
         self._path: list[Node] = [trie.root]
-        self._bound = trie.root.log_mass
+        self._bound: float | None = None
 
     def see(self, logp: Floats, allowed: Mask) -> Visit | None:
         """What may follow, given the next token's log-probabilities [vocab] and the grammar's mask
         [vocab]; None where the sample has to be given up."""
+        visit = self.look(logp, allowed)
+        visit.learn()
+        return None if self.rejected else visit
+
+    def look(self, logp: Floats, allowed: Mask) -> Visit:
+        """The same, without learning of it; `rejected` tells whether the sample is given up."""
+        self.rejected = None
         visit = Visit.of(self._path[-1], logp, allowed)
         if visit.total == -math.inf:
             self.rejected = "dead_end"
-        elif self._method == "cars" and self._gives_up(visit.total - self._bound):
+        elif self._method == "cars" and self._gives_up(visit.total):
             self.rejected = "cars"
-        return None if self.rejected else visit
+        return visit
 
-    def _gives_up(self, log_ratio: float) -> bool:
-        return log_ratio < 0 and math.log(1.0 - self._random.random()) >= log_ratio
+    def _gives_up(self, total: float) -> bool:
+        # Nothing was chosen at the root: giving up there would be the same for every answer.
+        if self._bound is None or total >= self._bound:
+            return False
+        return math.log(1.0 - self._random.random()) >= total - self._bound
 
     def draw(self, visit: Visit) -> int:
         """A token of those that may follow."""
@@ -66,6 +79,12 @@ class Walk:
         """Go on with a token that does not end the sample."""
         self._path.append(self._trie.child(visit, token))
         self._bound = visit.masses.get(token, 0.0)
+
+    def follow(self, token: int) -> None:
+        """Go on with a token that was drawn before, by another walk on the same trie."""
+        known = self._path[-1].children.get(token)
+        self._path.append(known or Node())
+        self._bound = self._path[-1].log_mass
 
     def close(self) -> None:
         """Let the bounds above know, however the sample ended; a cut one has learned as well."""

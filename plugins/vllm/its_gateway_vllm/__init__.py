@@ -1,0 +1,1 @@
+"""Sampling given a grammar inside vLLM: a logits processor that keeps tries across requests."""
