@@ -11,12 +11,13 @@ import numpy as np
 from gateway.backends.embedded.cache import Cache
 from gateway.backends.embedded.model import Llama
 from gateway.grammar.engine import Grammar, State
-from gateway.grammar.trie import Floats, Mask
+from gateway.grammar.trie import Floats, Mask, log_sum
 
 Word = tuple[int, ...]
 
-LEAST = 1e-10
-"""Probability below which a prefix is not followed; `Truth.missed` says how much that was."""
+LEAST = 1e-8
+"""Share of the answers' probability, by the model or by masking, below which a prefix is not
+followed; `Truth.missed` says how much that was."""
 
 
 class Rows:
@@ -83,7 +84,14 @@ class Truth:
 
 
 def enumerated(rows: Rows, masks: Masks, ends: Sequence[int], *, least: float = LEAST) -> Truth:
-    """Follow every prefix whose masked or plain share is at least `least`."""
+    """Follow every prefix whose share is at least `least`: first by masking alone, which tells
+    about how probable all answers are together, then by both."""
+    first = _followed(rows, masks, ends, math.log(least) / 2, 0.0)
+    whole = math.log(max(math.fsum(map(math.exp, first.plain.values())), 1e-300))
+    return _followed(rows, masks, ends, math.log(least), whole)
+
+
+def _followed(rows: Rows, masks: Masks, ends: Sequence[int], least: float, whole: float) -> Truth:
     truth = Truth()
     left: list[tuple[Word, float, float]] = [((), 0.0, 0.0)]
     below: list[float] = []
@@ -91,18 +99,17 @@ def enumerated(rows: Rows, masks: Masks, ends: Sequence[int], *, least: float = 
         prefix, plain, masked = left.pop()
         row, mask = rows.logp(prefix), masks.allowed(prefix)
         tokens = np.flatnonzero(mask)
-        kept = math.log(float(np.exp(row[tokens]).sum()))
+        kept = log_sum(row[tokens])
         for token in tokens.tolist():
             word = (*prefix, token)
             p, q = plain + float(row[token]), masked + float(row[token]) - kept
             if token in ends:
                 truth.plain[word], truth.masked[word] = p, q
-            elif max(p, q) >= math.log(least):
+            elif max(p - whole, q) >= least:
                 left.append((word, p, q))
             else:
-                below.append(p)
-    total = math.fsum(map(math.exp, truth.plain.values()))
-    truth.missed = math.fsum(map(math.exp, below)) / total
+                below.append(p - whole)
+    truth.missed = math.fsum(map(math.exp, below))
     return truth
 
 
