@@ -84,6 +84,11 @@ def summary(found: dict[str, Measured]) -> dict[str, object]:
         "masking over .05 on": len(far),
         "asap less than 3 times nearer on": [n for n, r in ratio["asap_100"].items() if r < 3],
         "mean mask over mean other": {how: round(value, 2) for how, value in mean.items()},
+        "mean of mask over other, of those": {
+            how: round(sum(rows.values()) / max(1, len(rows)), 2)
+            for how, rows in ratio.items()
+            if how != "asap_100"  # which is often 0
+        },
         "most missed by enumeration": max(row["missed"] for row in found.values()),
     }
 
