@@ -131,6 +131,11 @@ class Session(Measures):
         return self._means.backend.capabilities(self.request.model)
 
     @property
+    def spent(self) -> Usage:
+        """What sampling has cost so far, judges left out."""
+        return self._trace.sampling
+
+    @property
     def begun(self) -> int:
         """Samples begun so far."""
         return self._trace.samples

@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway import (
-    UNJUDGED,
     Abstained,
     Candidate,
     InvalidRequest,
@@ -93,6 +92,7 @@ class _Loop:
         self._first = setting.first
         self._failure: UpstreamError | None = None
         self._candidates: list[Candidate] = []
+        self._tokens: list[int] = []
         self._scores: Sequence[Score] = ()
 
     async def run(self) -> Outcome:
@@ -115,8 +115,7 @@ class _Loop:
         """Tell the operator what the rule did not draw, and what that may have lost."""
         saved = max(0, self._n - self._session.begun)
         self._session.saved(saved)
-        tokens = [_seen(each, UNJUDGED).tokens for each in self._candidates]
-        mean = sum(tokens) / len(tokens) if tokens else 0.0
+        mean = sum(self._tokens) / len(self._tokens) if self._tokens else 0.0
         self._session.tally("rule_samples_saved", self._name, by=saved)
         self._session.tally("rule_tokens_saved", self._name, by=saved * mean)
         if stop.lost is not None:
@@ -152,6 +151,7 @@ class _Loop:
             await self._round(size, draw)
 
     async def _round(self, size: int, draw: Draw) -> None:
+        before = self._session.spent.completion_tokens
         try:
             fresh = await self._drawn(size, draw)
         except UpstreamRejected:
@@ -160,6 +160,7 @@ class _Loop:
             self._failure = error
             return
         self._candidates += fresh
+        self._tokens += _counted(fresh, self._session.spent.completion_tokens - before)
         by = self._rule.verifier
         self._scores = await self._scored(fresh)
         self._tell()
@@ -169,9 +170,9 @@ class _Loop:
         await self._session.progress(f"{len(self._candidates)} candidates sampled")
 
     def _tell(self) -> None:
-        told = zip(self._candidates, self._scores, strict=True)
+        told = zip(self._candidates, self._scores, self._tokens, strict=True)
         plain = _wants_json(self._session)
-        self._rule.tell([_seen(candidate, score, plain) for candidate, score in told])
+        self._rule.tell([_seen(*each, plain) for each in told])
 
     async def _drawn(self, size: int, draw: Draw) -> list[Candidate]:
         if draw.watch is None:
@@ -193,15 +194,19 @@ def _wants_json(session: Session) -> bool:
     return isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema")
 
 
-def _seen(candidate: Candidate, score: Score, plain: bool = False) -> Seen:
+def _counted(fresh: Sequence[Candidate], spent: int) -> list[int]:
+    """Tokens of each of a round's candidates, which took `spent` together.
+
+    Where the upstream counted several as one, they share what is left by the length of their words.
+    """
+    own = [each.usage.completion_tokens if each.usage else len(each.token_ids) for each in fresh]
+    left = max(0, spent - sum(own))
+    words = [0 if n else len(c.reasoning + c.text) + 1 for n, c in zip(own, fresh, strict=True)]
+    whole = sum(words) or 1
+    return [n or round(left * size / whole) for n, size in zip(own, words, strict=True)]
+
+
+def _seen(candidate: Candidate, score: Score, tokens: int, plain: bool) -> Seen:
     logprobs = (candidate.logprobs or {}).get("content") or ()
-    # Where the upstream counted several together: what else tells, or about four bytes a token.
-    counts = (
-        candidate.usage.completion_tokens if candidate.usage else 0,
-        len(candidate.token_ids),
-        len(logprobs),
-        len((candidate.reasoning + candidate.text).encode(errors="replace")) // 4,
-    )
-    tokens = next((count for count in counts if count), 0)
     marked = plain or bool(candidate.tool_calls) or answers.extract(candidate.text) is not None
     return Seen(score, tokens, candidate.finish_reason == "length", logprobs, marked)

@@ -32,7 +32,10 @@ async def asking(session: Session, name: str, rule: Rule) -> AsyncIterator[Ask]:
         return asked
 
     yield ask
-    if rule.decay is not None and (lesson := rule.lesson()):
+    if rule.decay is None:
+        return
+    rule.recall((await session.state.read(route)).values)  # others have learned meanwhile
+    if lesson := rule.lesson():
         await session.state.add(route, lesson, rule.decay)
 
 

@@ -18,7 +18,8 @@ def report(rows: Sequence[Compared], rules: Mapping[str, tuple[str, int]], shuff
         f"Made by `python -m benchmarks.voting --shuffles {shuffles}`. Every rule is run by "
         f"itself, without a gateway, over {shuffles} shuffles of each recording: questions in a "
         "random order, votes drawn without replacement, a route that begins knowing nothing. "
-        "Accuracy is by string equality with the reference, of the commonest spelling of the winning class; "
+        "Accuracy is by string equality with the reference, of the commonest spelling of the "
+        "winning class; "
         "its difference to a majority of 64 is over the same shuffles, with a 95% interval over "
         "shuffles. Tokens and rounds are shares of Adaptive-Consistency's at .95 (cap 40, one "
         "candidate a round).",

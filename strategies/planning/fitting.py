@@ -39,10 +39,9 @@ def fitted(standings: Sequence[tuple[Standing, float]], sharpness: float) -> Flo
         shares = likely * weights
         shares /= shares.sum(axis=1, keepdims=True)
         counted = QUESTIONS * prior + times @ shares
-        weights = (counted / (QUESTIONS + times.sum())).astype(np.float64)
+        weights = counted / (QUESTIONS + times.sum())
     return weights
 
 
 def _likelihood(stage: Stage, a: int, b: int) -> Floats:
-    likely: Floats = stage.reached[:, place(stage, a, b)] + LEAST
-    return likely
+    return stage.reached[:, place(stage, a, b)].astype(np.float64) + LEAST

@@ -115,7 +115,8 @@ class Rule:
     """What past lessons on a route weigh after each new one, in (0, 1]; None: learns nothing."""
 
     def recall(self, learned: Mapping[str, float]) -> None:
-        """Told before the first `ask`: the sum of the lessons so far on this route."""
+        """Told before the first `ask`, and again before `lesson`: the sum of the lessons so far on
+        this route."""
 
     def lesson(self) -> Mapping[str, float]:
         """What this request adds to them, by name; asked for once, at the end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-MOST = 1024
+LEAST, MOST = 4, 1024
 VOTES = 16
 """Questions with more votes are kept as they stood after so many, scaled down."""
 
@@ -25,10 +25,12 @@ class Route:
         copied = {name[1:]: value for name, value in learned.items() if name[0] == "="}
         questions = copied.pop("questions", 0.0)
         tokens = copied.pop("tokens", 0.0)
-        self.questions = round(questions)
+        # Gateways that copied at the same moment have counted each question several times.
+        excess = max(1.0, questions / max(1.0, learned.get("questions", 0.0)))
+        self.questions = round(questions / excess)
         self.tokens = tokens / questions if questions > 0 else 0.0
         self.standings = tuple(
-            (_parsed(name), value) for name, value in sorted(copied.items()) if value > 0
+            (_parsed(name), value / excess) for name, value in sorted(copied.items()) if value > 0
         )
 
     def lesson(self, standing: Standing, tokens: float) -> Mapping[str, float]:
@@ -40,7 +42,7 @@ class Route:
         for name, value in told.items():
             own[name] = own.get(name, 0.0) + value
         seen = round(own["questions"])
-        if seen < 4 or seen & (seen - 1):
+        if seen < max(LEAST, 2 * self.questions):
             return told
         share = 0.5 if seen >= MOST else 1.0
         copied = {f"={name}": value for name, value in own.items()}

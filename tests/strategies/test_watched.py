@@ -15,9 +15,9 @@ from gateway.registry import load, spec_of
 from gateway.run import Answer
 from gateway.session import Session
 from gateway.testing import FakeBackend, Reply, answer_of
-from gateway.types import Call, Candidate, Sample, Score, Usage
+from gateway.types import Call, Candidate, Sample, Usage
 from gateway.wishes import Wishes
-from strategies.adaptive import _seen as seen_as
+from strategies.adaptive import _counted as counted
 from strategies.adaptive import adaptive
 
 SPEC = spec_of(adaptive)
@@ -135,15 +135,17 @@ async def test_the_loop_keeps_the_laws_whatever_its_rule(rule: str, law: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("candidate", "tokens"),
+    ("fresh", "spent", "tokens"),
     [
-        (Candidate("a", "x" * 400, usage=Usage(5, 7), token_ids=(1,) * 9), 7),
-        (Candidate("a", "x" * 400, token_ids=(1,) * 9), 9),
-        (Candidate("a", "x" * 400, logprobs={"content": [{"logprob": -1.0}] * 8}), 8),
-        (Candidate("a", "x" * 300, reasoning="y" * 100), 100),
-        (Candidate("a", ""), 0),
+        ([Candidate("a", "x" * 400, usage=Usage(5, 7), token_ids=(1,) * 9)], 7, [7]),
+        ([Candidate("a", "x" * 400, token_ids=(1,) * 9)], 9, [9]),
+        ([Candidate("a", "x" * 299), Candidate("b", "", reasoning="y" * 99)], 80, [60, 20]),
+        ([Candidate("a", "x", usage=Usage(5, 7)), Candidate("b", "")], 20, [7, 13]),
+        ([Candidate("a", "")], 0, [0]),
     ],
 )
-def test_a_rule_is_told_about_how_long_a_candidate_is(candidate: Candidate, tokens: int) -> None:
+def test_a_rule_is_told_about_how_long_a_candidate_is(
+    fresh: list[Candidate], spent: int, tokens: list[int]
+) -> None:
     """Several in one call have no usage of their own, and a price in tokens needs one."""
-    assert seen_as(candidate, Score(1.0)).tokens == tokens
+    assert counted(fresh, spent) == tokens

@@ -93,3 +93,30 @@ def test_a_verifier_that_often_rejects_what_is_right_has_its_rejects_given() -> 
     last = rule.ask()
     assert isinstance(last, Stop)
     assert not last.abstain
+
+
+def utility(rng: random.Random, learned: dict[str, float], abstain: str) -> float:
+    """What one question comes to, against a verifier of completeness 1 and soundness 3/4."""
+    right = 0.87 if rng.random() < 0.4 else 0.13
+    rule = hazard(Setting(8), v_fp=-1.0, abstain=abstain)
+    rule.recall(learned)
+    drawn: list[bool] = []
+    passed: list[bool] = []
+    while not isinstance(asked := rule.ask(), Stop) or not (drawn or asked.abstain):
+        drawn.append(rng.random() < right)
+        passed.append(drawn[-1] or rng.random() < 0.25)
+        rule.tell(judged(*passed))
+    for name, more in rule.lesson().items():
+        learned[name] = learned.get(name, 0.0) + more
+    if asked.abstain:
+        return 0.0
+    given = drawn[passed.index(True)] if True in passed else drawn[0]
+    return 1.0 if given else -1.0
+
+
+def test_abstaining_raises_the_utility_on_a_planted_verifier() -> None:
+    totals = {}
+    for abstain in ("refuse", "never"):
+        rng, learned = random.Random(5), dict[str, float]()
+        totals[abstain] = sum(utility(rng, learned, abstain) for _ in range(400))
+    assert totals["refuse"] > totals["never"] + 20, totals
