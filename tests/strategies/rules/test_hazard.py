@@ -9,7 +9,7 @@ import pytest
 
 from gateway import Score
 from strategies.rules import Draw, Seen, Setting, Stop
-from strategies.rules.hazard import hazard
+from strategies.rules.hazard import Abstain, hazard
 from strategies.rules.hazards import Stakes, after, fitted, worth
 
 
@@ -95,7 +95,7 @@ def test_a_verifier_that_often_rejects_what_is_right_has_its_rejects_given() -> 
     assert not last.abstain
 
 
-def utility(rng: random.Random, learned: dict[str, float], abstain: str) -> float:
+def utility(rng: random.Random, learned: dict[str, float], abstain: Abstain) -> float:
     """What one question comes to, against a verifier of completeness 1 and soundness 3/4."""
     right = 0.87 if rng.random() < 0.4 else 0.13
     rule = hazard(Setting(8), v_fp=-1.0, abstain=abstain)
@@ -116,7 +116,8 @@ def utility(rng: random.Random, learned: dict[str, float], abstain: str) -> floa
 
 def test_abstaining_raises_the_utility_on_a_planted_verifier() -> None:
     totals = {}
-    for abstain in ("refuse", "never"):
+    choices: tuple[Abstain, ...] = ("refuse", "never")
+    for abstain in choices:
         rng, learned = random.Random(5), dict[str, float]()
         totals[abstain] = sum(utility(rng, learned, abstain) for _ in range(400))
     assert totals["refuse"] > totals["never"] + 20, totals
