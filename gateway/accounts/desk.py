@@ -104,7 +104,7 @@ class Desk:
         self._refused = refused
         self._lease = lease
         self._away = MemoryStore()
-        self._was_away = False
+        self._lent: set[str] = set()
         self._days: dict[tuple[str, str], tuple[int, float]] = {}
         # Weakly, so that one whose request never came to run is not renewed for ever.
         self._open: WeakValueDictionary[str, Booking] = WeakValueDictionary()
@@ -133,7 +133,7 @@ class Desk:
         ask = self._settling(booking, spent)
         if booking.local:
             await self._away.settle(booking.account, self._local(booking, spent))
-            self._later.must(lambda: self._store.settle(booking.account, ask))
+            self._later.must(lambda: self._made_up(booking, ask))
             return
         try:
             await self._store.settle(booking.account, ask)
@@ -172,9 +172,12 @@ class Desk:
                 self._later.must(lambda: self._store.settle(booking.account, nothing))
                 message = f"this key's quotas cannot be asked for now ({error.reason})"
                 raise StateUnavailable(message) from None
-        booking.local = self._was_away = True
+        booking.local = True
         ask = self._local(booking, booking.costs)
-        return await self._away.reserve(booking.account, ask, self._lease)
+        granted = await self._away.reserve(booking.account, ask, self._lease)
+        if granted.ok:
+            self._lent.add(booking.id)
+        return granted
 
     def _settling(self, booking: Booking, spent: Costs) -> Ask:
         """What the store is told. A request was counted when it was granted, here or there."""
@@ -193,12 +196,17 @@ class Desk:
             windows.append(window)
         return replace(ask, windows=windows)
 
+    async def _made_up(self, booking: Booking, ask: Ask) -> None:
+        """Tell the store of what was granted here. Once it knows of all, a share begins anew."""
+        await self._store.settle(booking.account, ask)
+        self._lent.discard(booking.id)
+        if not self._lent:
+            self._away = MemoryStore()
+
     def _told(self, account: str, granted: Granted) -> None:
         """Note what the store says is left of a day, once it knows of all that was granted here."""
-        if self._was_away:
-            if any(booking.local for booking in self._open.values()):
-                return
-            self._was_away, self._away = False, MemoryStore()
+        if self._lent:
+            return
         for what, left in granted.left.items():
             if left.reset > MINUTE:
                 self._days[account, what] = (left.remaining, time.time() + left.reset)

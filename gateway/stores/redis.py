@@ -33,6 +33,8 @@ REASONS: Mapping[type[Exception], str] = {
 """What an error says of the Redis that it came from."""
 
 BOUND_SECONDS = 0.05
+WARM = 8
+"""So many connections are made before they are needed."""
 
 PREFIX = "its:"
 
@@ -142,6 +144,9 @@ class RedisStore:
         await self._client.flushall()
 
     async def keep(self) -> None:
+        # The first requests should not have to wait for connections.
+        warm = (self._sent("PING") for _ in range(WARM))
+        await asyncio.gather(*warm, return_exceptions=True)
         await self.guard.heal(lambda: self._sent("PING"))
 
     async def close(self) -> None:
