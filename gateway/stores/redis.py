@@ -144,8 +144,9 @@ class RedisStore:
         await self._client.flushall()
 
     async def keep(self) -> None:
-        # The first requests should not have to wait for connections.
-        warm = (self._sent("PING") for _ in range(WARM))
+        # The first requests should not have to wait for connections, nor for scripts to be sent.
+        warm = [self._sent("PING") for _ in range(WARM)]
+        warm += [self._sent("SCRIPT LOAD", script.text) for script in SCRIPTS]
         await asyncio.gather(*warm, return_exceptions=True)
         await self.guard.heal(lambda: self._sent("PING"))
 
@@ -182,6 +183,7 @@ RESERVE = Script("accounts", "reserve")
 SETTLE = Script("accounts", "settle")
 RENEW = Script("accounts", "renew")
 TAKE, FILL, LEAVE = Script("take"), Script("fill"), Script("leave")
+SCRIPTS = (ADD, SWAP, RESERVE, SETTLE, RENEW, TAKE, FILL, LEAVE)
 
 
 def _shelf(shelf: str) -> list[str]:
