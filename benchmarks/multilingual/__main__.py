@@ -17,7 +17,6 @@ from benchmarks.multilingual.policies import policies
 from benchmarks.multilingual.report import written
 from benchmarks.problems import LANGUAGES
 from benchmarks.problems.parallel import parallel
-from benchmarks.scaling.report import command_line
 from gateway.backends.embedded.backend import MODEL
 
 HERE = Path(__file__).parent
@@ -34,7 +33,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=HERE / "report.md", help="(report.md here)")
     options = parser.parse_args(argv)
     found = {code: _found(options, code) for code in options.languages}
-    command = command_line("python -m benchmarks.multilingual", argv)
+    # Without the folders, which are this machine's.
+    asked = f"--problems {options.problems} --languages {','.join(found)} --seed {options.seed}"
+    command = f"python -m benchmarks.multilingual {asked}"
     report = written(found, command, options.problems, options.seed, _weights())
     options.out.write_text(report)
     print(options.out)
