@@ -76,7 +76,7 @@ def _evidence(found: Found, weak: Sequence[str], seed: int) -> str:
     text = (
         f"Of {wished} answers that were asked for in another language, {obeyed} are in it. "
         "`evidence of a perfect translation` is the model's answer to the same question told in "
-        "English (Chinese for English) by the generator: an upper bound, as no model here "
+        "English (Chinese for English) by the generator, as no model here "
         f"translates. Weak are {', '.join(weak)}. The difference is that to the same choice "
         "without evidence, at the number of candidates that costs as many tokens."
     )
