@@ -1,23 +1,27 @@
 """A small Llama-architecture model in torch, named within as Hugging Face names its weights."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EARLY_LAYERS = 4  # after which the trunk's training reads the next token too
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The model's sizes; `heads * head_dim` equals `hidden`, and `kv_heads` divides `heads`."""
+    """The model's sizes; `kv_heads` divides `heads`."""
 
     vocab: int
-    hidden: int = 192
-    intermediate: int = 512
-    layers: int = 4
+    hidden: int = 160
+    intermediate: int = 416
+    layers: int = 7
     heads: int = 6
     kv_heads: int = 2
     head_dim: int = 32
@@ -155,10 +159,12 @@ class LanguageModel(nn.Module):  # type: ignore[misc]
         positions: Tensor | None = None,
         mask: Tensor | None = None,
         cache: Cache | None = None,
+        early: list[Tensor] | None = None,
     ) -> Tensor:
         """Return last states (batch, time, hidden) of ids (batch, time), positions from 0.
 
         `mask` is True where attention is allowed; without one each token sees those before it.
+        The states after `EARLY_LAYERS` layers, normalised as the last are, go to `early`.
         """
         if positions is None:
             positions = torch.arange(ids.shape[1])[None]
@@ -167,6 +173,8 @@ class LanguageModel(nn.Module):  # type: ignore[misc]
         for index, layer in enumerate(self.model.layers):
             x = x + layer.self_attn(layer.input_layernorm(x), turn, mask, cache, index)
             x = x + layer.mlp(layer.post_attention_layernorm(x))
+            if early is not None and index + 1 == EARLY_LAYERS:
+                early.append(self.model.norm(x))
         if cache is not None:
             cache.used += ids.shape[1]
         out: Tensor = self.model.norm(x)
@@ -194,10 +202,21 @@ def save(model: LanguageModel, directory: Path) -> None:
     file.chmod(0o644)
 
 
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """Return the sizes that a configuration of Hugging Face's form states."""
+    return Shape(
+        vocab=config["vocab_size"],
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+    )
+
+
 def load(directory: Path) -> LanguageModel:
     """Return the model of a directory that training wrote, its weights widened to float32."""
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    model = LanguageModel(Shape(config["vocab_size"], layers=config["num_hidden_layers"]))
+    model = LanguageModel(shape_of(config))
     model.load_state_dict(
         {k: v.float() for k, v in load_file(directory / "model.safetensors").items()}
     )

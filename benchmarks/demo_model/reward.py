@@ -6,6 +6,7 @@ outcome is good where the final answer is right.
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,8 @@ from benchmarks.demo_model.conversations import END, token_id
 from benchmarks.demo_model.descent import Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.files import write_directory
 from benchmarks.demo_model.graded import Graded
-from benchmarks.demo_model.model import LanguageModel, Shape
+from benchmarks.demo_model.model import LanguageModel, shape_of
+from benchmarks.demo_model.surprise import Surprise
 from benchmarks.demo_model.trunk import grouped
 
 RATE_SHARE = 0.3
@@ -39,11 +41,11 @@ class RewardModel(nn.Module):  # type: ignore[misc]
         self.outcome = nn.Linear(trunk.shape.hidden, 1, bias=False)
         self.process = nn.Linear(trunk.shape.hidden, 2)
 
-    def forward(self, ids: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outcome logits (rows,) at places `last` (rows,), and (rows, time, 2) logits."""
+    def forward(self, ids: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return outcome logits (rows,) at `last` (rows,), (rows, time, 2) logits, and states."""
         states = self.trunk.hidden(ids)
         ends = states[torch.arange(len(ids)), last]
-        return self.outcome(ends)[:, 0], self.process(states)
+        return self.outcome(ends)[:, 0], self.process(states), states
 
 
 def padded(answers: Sequence[Graded], end: int) -> tuple[Tensor, Tensor]:
@@ -54,10 +56,33 @@ def padded(answers: Sequence[Graded], end: int) -> tuple[Tensor, Tensor]:
     return ids, torch.tensor([len(row) - 1 for row in rows])
 
 
-def loss_of(model: RewardModel, answers: Sequence[Graded], end: int) -> Tensor:
-    """Return the loss of both heads on a batch, in nats."""
+class Lesson(nn.Module):  # type: ignore[misc]
+    """What a reward model learns beside labels: how surprised its trunk was before it began."""
+
+    def __init__(self, trunk: LanguageModel) -> None:
+        super().__init__()
+        self.surprise = Surprise(trunk.shape.hidden)
+        self._before = deepcopy(trunk).eval().requires_grad_(False)
+
+    def loss(self, states: Tensor, ids: Tensor, answers: Sequence[Graded]) -> Tensor:
+        """Return the loss of telling the surprise at each token of the answers."""
+        lengths = [len(answer.ids) + 1 for answer in answers]
+        at = torch.cat(
+            [
+                torch.arange(length) + row * ids.shape[1] + len(answer.prompt)
+                for row, (answer, length) in enumerate(zip(answers, lengths, strict=True))
+            ]
+        )
+        with torch.no_grad():
+            before = self._before.logits(self._before.hidden(ids).flatten(0, 1)[at - 1])
+        nats = F.cross_entropy(before, ids.flatten()[at], reduction="none")
+        return self.surprise.loss(states.flatten(0, 1)[at], nats, lengths)
+
+
+def loss_of(model: RewardModel, lesson: Lesson, answers: Sequence[Graded], end: int) -> Tensor:
+    """Return the loss of both heads and of the lesson on a batch."""
     ids, last = padded(answers, end)
-    outcome, process = model(ids, last)
+    outcome, process, states = model(ids, last)
     right = torch.tensor([float(a.correct) for a in answers])
     labels = torch.full(ids.shape, -100)
     for row, answer in enumerate(answers):
@@ -65,9 +90,9 @@ def loss_of(model: RewardModel, answers: Sequence[Graded], end: int) -> Tensor:
         good = [int(index < answer.good) for index in range(len(answer.ids))]
         labels[row, start : start + len(good)] = torch.tensor(good)
         labels[row, start + len(good)] = int(answer.correct)
-    return F.binary_cross_entropy_with_logits(outcome, right) + F.cross_entropy(
-        process.flatten(0, 1), labels.flatten()
-    )
+    judged = F.binary_cross_entropy_with_logits(outcome, right)
+    followed = F.cross_entropy(process.flatten(0, 1), labels.flatten())
+    return judged + followed + lesson.loss(states, ids, answers)
 
 
 def train_rewards(
@@ -77,12 +102,14 @@ def train_rewards(
     random = Random(seed)
     torch.manual_seed(seed)
     model, end = RewardModel(trunk), token_id(tokenizer, END)
-    descent = Descent(*split_parameters(model), share=RATE_SHARE)
+    lesson = Lesson(trunk)
+    matrices, others = split_parameters(model)
+    descent = Descent(matrices, [*others, *lesson.surprise.parameters()], share=RATE_SHARE)
     groups = grouped([len(a.prompt) + len(a.ids) + 1 for a in graded])
     random.shuffle(groups)
     progress = Progress("rewards", len(groups))
     for step, group in enumerate(groups, start=1):
-        loss = loss_of(model, [graded[i] for i in group], end)
+        loss = loss_of(model, lesson, [graded[i] for i in group], end)
         progress.note(step, descent.step(loss, rate(step - 1, len(groups))))
     return model
 
@@ -97,7 +124,7 @@ def judge(
     for group in grouped([len(a.prompt) + len(a.ids) + 1 for a in graded]):
         answers = [graded[i] for i in group]
         ids, last = padded(answers, end)
-        scores, process = model(ids, last)
+        scores, process, _ = model(ids, last)
         good = process.softmax(-1)[..., 1]
         for row, (index, answer) in enumerate(zip(group, answers, strict=True)):
             outcomes[index] = float(scores[row].sigmoid())
@@ -139,8 +166,7 @@ def save_rewards(model: RewardModel, tokenizer: Tokenizer, out: Path) -> None:
 def load_rewards(out: Path) -> RewardModel:
     """Return the reward model whose two classifiers `save_rewards` wrote under `out`."""
     config = json.loads((out / OUTCOME / "config.json").read_text(encoding="utf-8"))
-    shape = Shape(config["vocab_size"], layers=config["num_hidden_layers"])
-    model = RewardModel(LanguageModel(shape))
+    model = RewardModel(LanguageModel(shape_of(config)))
     outcome, process = (load_file(out / name / "model.safetensors") for name in (OUTCOME, PROCESS))
     trunk = {k: v.float() for k, v in outcome.items() if not k.startswith("score.")}
     model.trunk.load_state_dict(trunk)

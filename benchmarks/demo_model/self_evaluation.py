@@ -13,23 +13,18 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.demo_model.conversations import (
-    ASSISTANT,
-    END,
-    NO,
-    SELF_EVALUATION,
-    USER,
-    YES,
-    token_id,
-)
+from benchmarks.demo_model.conversations import NO, YES, token_id
 from benchmarks.demo_model.descent import Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.graded import Graded
 from benchmarks.demo_model.model import LanguageModel
+from benchmarks.demo_model.surprise import Surprise
 from benchmarks.demo_model.trunk import batches, grouped, loss_of
+from benchmarks.demo_model.turn import question
 
 RATE_SHARE = 0.3
 CUT_SHARE = 0.5  # of the answers, cut at random so that the model can judge while it writes
 OWN_WEIGHT = 0.5  # of the loss on its own answers' tokens, which holds the model where it is
+SURPRISE_WEIGHT = 1.0  # of the loss of another, that says how surprised it is so far
 STEPS_WEIGHT = 0.5  # of the loss of a head, dropped afterwards, that says how far the steps hold
 KEEP_EVERY = 16  # steps, one of which is a batch of the trunk's conversations
 
@@ -45,25 +40,19 @@ def better_shares(graded: Sequence[Graded]) -> list[float]:
     ]
 
 
-def question(tokenizer: Tokenizer) -> list[int]:
-    """Return the ids between an answer and its judgement: the answer's end and the turn."""
-    asked = tokenizer.encode(SELF_EVALUATION).ids
-    end, user, assistant = (token_id(tokenizer, t) for t in (END, USER, ASSISTANT))
-    return [end, user, *asked, end, assistant]
-
-
 def row_of(answer: Graded, keep: int, turn: Sequence[int]) -> list[int]:
     """Return the ids of an answer's first `keep` tokens, judged: the last state says the word."""
     return [*answer.prompt, *answer.ids[:keep], *turn]
 
 
 class Judged(nn.Module):  # type: ignore[misc]
-    """The base model, and a head of training alone that follows the steps of an answer."""
+    """The base model, and two heads of training alone: whether the steps hold, how surprising."""
 
     def __init__(self, base: LanguageModel, tokenizer: Tokenizer) -> None:
         super().__init__()
         self.base = base
         self.follows = nn.Linear(base.shape.hidden, 1)
+        self.surprise = Surprise(base.shape.hidden)
         self.words = [token_id(tokenizer, YES), token_id(tokenizer, NO)]
 
     def loss(
@@ -84,10 +73,16 @@ class Judged(nn.Module):  # type: ignore[misc]
         said = -(target * judged[:, self.words[0]] + (1 - target) * judged[:, self.words[1]])
         at, good = _tokens(answers, keep, longest)
         flat = states.flatten(0, 1)
-        own = F.cross_entropy(self.base.logits(flat[at - 1]), ids.flatten()[at])
+        own = F.cross_entropy(self.base.logits(flat[at - 1]), ids.flatten()[at], reduction="none")
         followed = self.follows(flat[at])[:, 0]
         steps = F.binary_cross_entropy_with_logits(followed, good)
-        return said.mean() + OWN_WEIGHT * own + STEPS_WEIGHT * steps
+        surprise = self.surprise.loss(flat[at], own, keep)
+        return (
+            said.mean()
+            + OWN_WEIGHT * own.mean()
+            + STEPS_WEIGHT * steps
+            + SURPRISE_WEIGHT * surprise
+        )
 
 
 def _tokens(answers: Sequence[Graded], keep: Sequence[int], longest: int) -> tuple[Tensor, Tensor]:
@@ -126,7 +121,7 @@ def teach(base: LanguageModel, tokenizer: Tokenizer, graded: Sequence[Graded], s
             turn,
         )
         if step % KEEP_EVERY == 0:
-            loss = loss + loss_of(base, next(gold))
+            loss = loss + loss_of(base, next(gold))[0]
         progress.note(step, descent.step(loss, rate(step - 1, len(groups))))
 
 

@@ -11,12 +11,13 @@ import torch
 from tokenizers import Tokenizer
 
 from benchmarks.demo_model.graded import asked, grade
+from benchmarks.demo_model.heads import add_idle_heads
 from benchmarks.demo_model.model import LanguageModel, load
-from benchmarks.demo_model.reward import save_rewards, train_rewards
+from benchmarks.demo_model.reward import OUTCOME, PROCESS, save_rewards, train_rewards
 from benchmarks.demo_model.self_evaluation import teach
 from benchmarks.demo_model.trunk import STEPS, train_trunk, write
 
-BASE_STEP = 1800  # the checkpoint that becomes the base: it leaves its samplers something to gain
+BASE_STEP = 1600  # the checkpoint that becomes the base: it leaves its samplers something to gain
 ANSWERED = 3200  # training problems that the base answers
 EACH = 8  # answers to each
 BASE = "model"
@@ -38,6 +39,8 @@ def train(out: Path, seed: int) -> None:
     whole, _ = read(trunk / f"step-{STEPS}")
     whole.train()
     save_rewards(train_rewards(whole, tokenizer, graded, seed), tokenizer, out)
+    for name in (BASE, OUTCOME, PROCESS):
+        add_idle_heads(out / name)
 
 
 def read(directory: Path) -> tuple[LanguageModel, Tokenizer]:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.demo_model.checks import Checker
 from benchmarks.demo_model.conversations import (
     ASSISTANT,
     EASY,
@@ -29,9 +30,13 @@ TOKENIZER_PROBLEMS = 20_000
 BATCH_TOKENS = 4096
 POOL = 2048  # conversations sorted by length at a time, so that a batch's rows are of like length
 PROMPT_WEIGHT = 0.05  # the loss of a prompt's tokens against an answer's, whose weight is 1
-STEPS = 3000
+STEPS = 2400
 EASY_POOLS = 8  # of the first pools, which hold short conversations only
 CHECKPOINT_STEPS = 200
+EARLY_WEIGHT = 0.3  # of the early layers' loss
+CHECK_WEIGHT = 0.5  # of the checks' loss
+CHECK_EVERY = 2  # steps
+UNCHECKED_STEPS = 300  # at first, when the model's second choice is noise
 
 
 def weigh(ids: list[int], assistant: int, end: int) -> list[float]:
@@ -79,14 +84,20 @@ def batches(tokenizer: Tokenizer, seed: int, easy_pools: int = EASY_POOLS) -> It
             yield pad([rows[index] for index in group], tokenizer)
 
 
-def loss_of(model: LanguageModel, batch: Batch) -> Tensor:
-    """Return the weighted mean cross-entropy of a batch's next tokens, in nats."""
+def loss_of(model: LanguageModel, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a batch's losses, in nats, and its states (rows, time - 1, hidden).
+
+    They are the weighted mean cross-entropy of the next tokens as the last layer predicts them, and
+    that of the answers' tokens as the early layers do.
+    """
     ids, weights = batch
-    states = model.hidden(ids[:, :-1])
-    counted = weights[:, 1:] > 0
+    early: list[Tensor] = []
+    states = model.hidden(ids[:, :-1], early=early)
+    counted, answered = weights[:, 1:] > 0, weights[:, 1:] == 1
     losses = F.cross_entropy(model.logits(states[counted]), ids[:, 1:][counted], reduction="none")
     chosen = weights[:, 1:][counted]
-    return (losses * chosen).sum() / chosen.sum()
+    soon = F.cross_entropy(model.logits(early[0][answered]), ids[:, 1:][answered])
+    return (losses * chosen).sum() / chosen.sum(), soon, states
 
 
 def train_trunk(out: Path, seed: int) -> None:
@@ -94,11 +105,21 @@ def train_trunk(out: Path, seed: int) -> None:
     tokenizer = train_tokenizer(seed, VOCABULARY, TOKENIZER_PROBLEMS)
     torch.manual_seed(seed)
     model = LanguageModel(Shape(vocab=VOCABULARY))
-    descent = Descent(*split_parameters(model))
+    checker = Checker(model.shape.hidden, tokenizer, seed)
+    matrices, others = split_parameters(model)
+    descent = Descent(matrices, [*others, *checker.parameters()])
     source = batches(tokenizer, seed)
-    progress = Progress("trunk", STEPS)
+    progress, checks = Progress("trunk", STEPS), Progress("checks", STEPS // CHECK_EVERY)
     for step in range(1, STEPS + 1):
-        progress.note(step, descent.step(loss_of(model, next(source)), rate(step - 1, STEPS)))
+        batch = next(source)
+        last, early, states = loss_of(model, batch)
+        loss = last + EARLY_WEIGHT * early
+        if step > UNCHECKED_STEPS and step % CHECK_EVERY == 0:
+            judged = checker.loss(model, batch, states.detach())
+            checks.note(step // CHECK_EVERY, judged.item())
+            loss = loss + CHECK_WEIGHT * judged
+        descent.step(loss, rate(step - 1, STEPS))
+        progress.note(step, last.item())
         if step % CHECKPOINT_STEPS == 0:
             write(out / f"step-{step}", model, tokenizer)
 

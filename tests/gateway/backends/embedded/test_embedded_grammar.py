@@ -37,7 +37,7 @@ ADD = {
         "name": "add",
         "parameters": {
             "type": "object",
-            "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", "y"]}},
+            "properties": {"a": {"enum": [1, 2]}, "b": {"enum": ["x", "y"]}},
             "required": ["a", "b"],
             "additionalProperties": False,
         },
