@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.assembly import candidate_from_choice, join_chunks
+from gateway.backends import Backend
 from gateway.errors import UpstreamError, UpstreamRejected
 from gateway.inquiries import Embed, Likelihood, Pool, Probabilities, Rows
 from gateway.ledger import Ledger
@@ -260,7 +261,7 @@ def session_on(
 
 async def answer_of(
     spec: Spec,
-    backend: FakeBackend,
+    backend: Backend,
     *,
     verifiers: Registry,
     wishes: Wishes | None = None,

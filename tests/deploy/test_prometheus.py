@@ -160,6 +160,9 @@ async def _traffic(gateway: Served) -> None:
     await ask(model="fake@agreement-4", messages=messages, temperature=0)  # degraded: greedy
     asking = {"its": {"strategy": "best_of_n", "budget": 2, "verifier": "self_evaluation"}}
     await ask(model="fake", messages=messages, extra_body=asking)
+    for strategy in ("adaptive", "multilingual"):
+        asking = {"its": {"strategy": strategy, "budget": 8}}
+        await ask(model="fake", messages=messages, extra_body=asking)
     async for _ in await ask(model="fake", messages=messages, stream=True):
         pass
 

@@ -172,7 +172,7 @@ async def test_the_strategy_on_it(plugged: VLLMBackend, mode: str) -> None:
     verifiers = load("verifier", "verifiers", "its_gateway.verifiers")
     request = Request("its-demo", user(CASE.question), fields={**GRAMMAR, "max_tokens": 20})
     wishes = Wishes(params={"mode": mode, "n": 3})
-    answer = await answer_of(spec, plugged, verifiers=verifiers, wishes=wishes, request=request)  # type: ignore[arg-type]
+    answer = await answer_of(spec, plugged, verifiers=verifiers, wishes=wishes, request=request)
     assert answer.outcome.evidence is not None
     assert answer.outcome.evidence["mode"] == ("cars" if mode == "auto" else mode)
     assert "unaligned" not in answer.outcome.degraded
