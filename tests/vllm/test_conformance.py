@@ -48,7 +48,7 @@ async def test_the_embedded_models_tell_the_same(
 
 async def test_what_they_can_do_is_found_out(fleet: Fleet) -> None:
     expected = {
-        "its-demo": {"pooling", "classify", "score", "embed"},
+        "its-demo": {"aligned", "pooling", "classify", "score", "embed"},
         "its-demo-orm": {"n", "logprobs", "continuation", "structured_outputs", "embed"},
         "its-demo-prm": {"n", "logprobs", "continuation", "classify", "score", "embed"},
     }
