@@ -79,12 +79,29 @@ def redis_cluster(folder: Path) -> Iterator[list[RedisServer]]:
             place = folder / str(number)
             place.mkdir()
             # The bus' port would be 10,000 above, where there may be no port.
-            options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+            bus = ("--cluster-port", str(free_port()))
+            # A machine that stalls for seconds must not make nodes think that others are gone.
+            options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000", *bus)
             servers.append(stack.enter_context(redis_server(place, *options)))
         places = [f"127.0.0.1:{server.port}" for server in servers]
-        command = [needed("redis-cli", "redis-tools"), "--cluster", "create", *places]
-        subprocess.run([*command, "--cluster-yes"], check=True, capture_output=True, timeout=60)
+        cli = needed("redis-cli", "redis-tools")
+        command = [cli, "--cluster", "create", *places, "--cluster-yes"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        for server in servers:  # each thinks that the cluster is down until it has heard of all
+            _wait_for_cluster(cli, server.port)
         yield servers
+
+
+def _wait_for_cluster(cli: str, port: int, seconds: float = 30.0) -> None:
+    """Wait until the node on `port` says that its cluster is up and knows all three."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        asked = [cli, "-p", str(port), "cluster", "info"]
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=10).stdout
+        if "cluster_state:ok" in told and "cluster_known_nodes:3" in told:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"the node on port {port} does not find its cluster up")
 
 
 @contextmanager
