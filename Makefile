@@ -60,9 +60,12 @@ train: install
 	$(BIN)/python -m benchmarks.demo_model.train --out $(OUT)
 
 tools:
-	@command -v promtool >/dev/null || { apt-get install -qq -y prometheus >/dev/null 2>&1 || \
-	 { apt-get update -qq && apt-get install -qq -y prometheus; } >/dev/null 2>&1 || \
-	 echo "promtool and prometheus cannot be installed here: alerts and dashboard are NOT CHECKED" >&2; }
+	@for each in promtool redis-cli redis-server bwrap; do \
+	   command -v $$each >/dev/null || missing=yes; done; [ "$$missing" ] || exit 0; \
+	 packages="prometheus redis-server redis-tools bubblewrap libseccomp2"; \
+	 apt-get install -qq -y $$packages >/dev/null 2>&1 || \
+	 { apt-get update -qq && apt-get install -qq -y $$packages; } >/dev/null 2>&1 || \
+	 echo "$$packages: not all can be installed here; what needs them is NOT CHECKED" >&2
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
