@@ -37,6 +37,7 @@ from pydantic_settings import (
 from gateway.accounts.keys import Limits
 from gateway.backends.pool.knobs import Knobs
 from gateway.policy import Caps
+from gateway.validation import told
 from gateway.wishes import Wishes
 
 BackendUrl = Annotated[
@@ -326,10 +327,7 @@ def load(argv: Sequence[str]) -> Settings:
     try:
         return FromFile(_cli_parse_args=list(argv))
     except ValidationError as error:
-        first_error = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first_error["loc"])
-        message = first_error["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {message}" if where else message) from None
+        raise ConfigError(told(error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"config: {config}: {error}") from None
     except (SettingsError, ValueError) as error:

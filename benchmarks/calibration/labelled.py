@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from benchmarks.evaluation.journal import JOURNAL
 from gateway.calibration.maps import ANY, Key
+from gateway.validation import told
 
 Json = Mapping[str, Any]
 
@@ -137,12 +138,7 @@ def _line(record: Json, where: str) -> Line:
     try:
         return Line.model_validate(record)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field_ = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise BadLabels(
-            f"{where}: {field_}: {message}" if field_ else f"{where}: {message}"
-        ) from None
+        raise BadLabels(f"{where}: {told(error)}") from None
 
 
 def _of_journal(request: Json, drawn: Sequence[Json]) -> Iterator[Json]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from benchmarks.evaluation.problem import Problem
 from benchmarks.problems import LANGUAGES, generate
+from gateway.validation import told
 
 
 def data() -> Path:
@@ -81,14 +82,7 @@ def _jsonl(path: Path) -> Iterator[Problem]:
             try:
                 yield Problem.model_validate_json(line)
             except ValidationError as error:
-                raise BadProblems(f"{path}:{number}: {_first(error)}") from None
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+                raise BadProblems(f"{path}:{number}: {told(error)}") from None
 
 
 def _math500(path: Path) -> Iterator[Problem]:

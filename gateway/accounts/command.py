@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
@@ -15,9 +14,9 @@ from pydantic import ValidationError
 from gateway.accounts import keys
 from gateway.accounts.keyring import TABLE
 from gateway.accounts.keys import EVERYTHING, Key, Limits
-from gateway.settings import ConfigError, load
-from gateway.stores import Store, StoreUnavailable
-from gateway.stores.opening import PATIENT_SECONDS, opened
+from gateway.settings import Settings
+from gateway.stores import Store
+from gateway.stores.opening import commanded
 
 DAY = 86400
 
@@ -29,27 +28,13 @@ class Unusable(Exception):
 def main(argv: Sequence[str]) -> int:
     """Run a subcommand; 2 where it cannot be used, 1 where the store cannot."""
     options, rest = _parser().parse_known_args(argv)
-    try:
-        settings = load(rest)
-        if settings.redis is None:
-            raise ConfigError("redis: keys are kept in Redis; give --redis")
-        return asyncio.run(_run(settings.redis, options))
-    except (ConfigError, Unusable) as error:
-        print(f"its-gateway: {error}", file=sys.stderr)
-        return 2
-    except StoreUnavailable as error:
-        print(f"its-gateway: redis: {error}", file=sys.stderr)
-        return 1
-
-
-async def _run(url: str, options: argparse.Namespace) -> int:
-    store = opened(url, PATIENT_SECONDS)
     work: Callable[[Store, argparse.Namespace], Awaitable[None]] = options.work
-    try:
+
+    async def run(store: Store, settings: Settings) -> int:
         await work(store, options)
-    finally:
-        await store.close()
-    return 0
+        return 0
+
+    return commanded(rest, "keys are kept", run, Unusable)
 
 
 async def add(store: Store, options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from gateway.learned import Learned
 from gateway.run import Answer
 from gateway.stores import Store, StoreUnavailable
 from gateway.types import Json
+from gateway.validation import first_of
 
 KIND = "answered"
 KEPT_SECONDS = 24 * 3600.0
@@ -61,10 +62,8 @@ def parse_feedback(body: bytes) -> Told:
     try:
         return Told.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
+        where, message = first_of(error)
+        if error.errors()[0]["type"] == "extra_forbidden":
             message = "unknown field; allowed: " + ", ".join(Told.model_fields)
         told = f"{where[:100]}: {message}" if where else message
         raise InvalidRequest(told, param=where[:100] or None, code="invalid_value") from None

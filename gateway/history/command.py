@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -19,10 +18,10 @@ from gateway.naming import parse_dictionary
 from gateway.policy import Rules
 from gateway.registry import load as load_registry
 from gateway.sandbox.executors import executor_of
-from gateway.settings import ConfigError, Settings, load
-from gateway.stores import StoreUnavailable
+from gateway.settings import Settings
+from gateway.stores import Store
 from gateway.stores.later import Later
-from gateway.stores.opening import PATIENT_SECONDS, opened
+from gateway.stores.opening import commanded
 from gateway.wishes import Wishes
 from gateway.workers import Workers
 
@@ -30,24 +29,15 @@ from gateway.workers import Workers
 def main(argv: Sequence[str]) -> int:
     """Replay, and print what it would have come to; 2 where it cannot be, 1 without the store."""
     options, rest = _parser().parse_known_args(argv)
-    try:
-        settings = load(rest)
-        if settings.redis is None:
-            raise ConfigError("redis: receipts are kept in Redis; give --redis")
-        wishes = [_wishes(options, budget) for budget in options.budget or [None]]
-        return asyncio.run(_run(settings.redis, settings, options, wishes))
-    except (ConfigError, InvalidRequest, ValueError) as error:
-        print(f"its-gateway: {error}", file=sys.stderr)
-        return 2
-    except StoreUnavailable as error:
-        print(f"its-gateway: redis: {error}", file=sys.stderr)
-        return 1
+
+    async def work(store: Store, settings: Settings) -> int:
+        return await _run(store, settings, options)
+
+    return commanded(rest, "receipts are kept", work, InvalidRequest, ValueError)
 
 
-async def _run(
-    url: str, settings: Settings, options: argparse.Namespace, wishes: Sequence[Wishes]
-) -> int:
-    store = opened(url, PATIENT_SECONDS)
+async def _run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
+    wishes = [_wishes(options, budget) for budget in options.budget or [None]]
     verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
     strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
     rules = Rules(strategies, verifiers, settings.all_presets(), caps=replace(settings.caps))
@@ -65,7 +55,6 @@ async def _run(
     finally:
         await asyncio.to_thread(workers.close)
         await sandbox.close()
-        await store.close()
     _print(reports, as_json=options.json)
     return 0 if records else 1
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.settings import ConfigError, load
-from gateway.stores.opening import PATIENT_SECONDS, opened
-from gateway.stores.seam import Store, StoreUnavailable
+from gateway.settings import Settings
+from gateway.stores.opening import commanded
+from gateway.stores.seam import Store
 
 VERSION = 1
 
@@ -24,30 +23,19 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("what", choices=("export", "import"), help="to stdout, or from stdin")
     options, rest = parser.parse_known_args(argv)
-    try:
-        settings = load(rest)
-        if settings.redis is None:
-            raise ConfigError("redis: learned state is kept in Redis; give --redis")
-        return asyncio.run(_run(settings.redis, options.what))
-    except (ConfigError, ValueError) as error:
-        print(f"its-gateway: {error}", file=sys.stderr)
-        return 2
-    except StoreUnavailable as error:
-        print(f"its-gateway: redis: {error}", file=sys.stderr)
-        return 1
+    work = {"export": _export, "import": _import}[options.what]
+    return commanded(rest, "learned state is kept", work, ValueError)
 
 
-async def _run(url: str, what: str) -> int:
-    store = opened(url, PATIENT_SECONDS)
-    try:
-        if what == "export":
-            print(json.dumps(await exported(store), indent=1, sort_keys=True))
-            return 0
-        taken = await imported(store, json.load(sys.stdin))
-        print(f"{taken} states imported", file=sys.stderr)
-        return 0
-    finally:
-        await store.close()
+async def _export(store: Store, settings: Settings) -> int:
+    print(json.dumps(await exported(store), indent=1, sort_keys=True))
+    return 0
+
+
+async def _import(store: Store, settings: Settings) -> int:
+    taken = await imported(store, json.load(sys.stdin))
+    print(f"{taken} states imported", file=sys.stderr)
+    return 0
 
 
 async def exported(store: Store) -> dict[str, Any]:
