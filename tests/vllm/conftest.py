@@ -5,6 +5,7 @@ Without an interpreter that has vLLM, which `make test-vllm` finds or makes, non
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +19,7 @@ from gateway.backends.embedded.backend import MODEL, REWARDS, shipped
 from gateway.backends.vllm import VLLMBackend
 from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
 from tests import reward_models
+from tests.vllm.client import sent
 from tests.vllm.servers import Gateway, Server
 
 PYTHON = "TEST_VLLM_PYTHON"
@@ -85,10 +87,21 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             server.start()
         for server in fleet.all():
             server.wait()
+        for server in fleet.writers:
+            _warm(server)
         yield fleet
     finally:
         for server in fleet.all():
             server.stop()
+
+
+def _warm(server: Server) -> None:
+    """Have it write batches of the sizes that the tests ask for: a first one takes seconds."""
+    for n in (1, 2, 3, 4, 8, 16):
+        ask = {"model": server.model, "messages": [{"role": "user", "content": "What is 12 + 30?"}]}
+        body = {**ask, "n": n, "max_tokens": 200, "ignore_eos": True, "seed": 1, "logprobs": True}
+        status, told = asyncio.run(sent(f"{server.base}/v1/chat/completions", body))
+        assert status == 200, told
 
 
 class ByModel:
