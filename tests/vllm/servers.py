@@ -89,13 +89,12 @@ class Process:
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
 
-    def metric(self, name: str) -> float:
-        """The sum of one of its own metrics over all labels."""
+    def metric(self, *names: str) -> float:
+        """The sum of some of its own metrics over all labels."""
         with urlopen(f"{self.base}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
-        named = [
-            line.rsplit(" ", 1) for line in lines if line.startswith((f"{name}{{", f"{name} "))
-        ]
+        starts = tuple(f"{name}{after}" for name in names for after in "{ ")
+        named = [line.rsplit(" ", 1) for line in lines if line.startswith(starts)]
         return sum(float(value) for _, value in named)
 
 
