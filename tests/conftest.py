@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from hypothesis import settings as hypothesis_settings
 from openai import AsyncOpenAI
 
 from gateway.app import create_app
@@ -23,6 +24,10 @@ from tests.redis_servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
     from gateway.tracing import Tracing
+
+# The same examples each time, in whatever time they take: whether a change is sound is no chance.
+hypothesis_settings.register_profile("the same", derandomize=True, deadline=None)
+hypothesis_settings.load_profile("the same")
 
 
 @dataclass

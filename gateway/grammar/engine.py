@@ -11,8 +11,12 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper,
 from gateway.grammar.constraint import Constraint, GrammarError
 from gateway.grammar.trie import Mask
 
-WHITESPACE = r"( |\n {0,64})?"
-"""Between the parts of a JSON text. Without a bound a poor model may write space for ever."""
+WHITESPACE = r"( |\n {0,8})?"
+"""Between the parts of a JSON text: none, one space, or a new line and its indentation.
+
+So JSON on one line and JSON indented by two for four levels are in the grammar as models write it,
+and a model that wanders off into white space, as poor ones do, is back after nine characters.
+"""
 LONGEST_MESSAGE = 300
 
 

@@ -17,6 +17,7 @@ ASK: Any = {
     "extra_headers": {"x-its-strategy": "constrained"},
     "max_tokens": 60,
 }
+"""Not even an answer with all the white space that the grammar allows is longer."""
 SCHEMA = {
     "type": "object",
     "properties": {"answer": {"type": "integer", "minimum": 0, "maximum": 99}},

@@ -37,7 +37,8 @@ async def test_early_exit_aborts_the_rest_of_its_wave(serve: Serve) -> None:
     raw = await served.client().chat.completions.with_raw_response.create(
         model="its-demo@verified-16", messages=ASK["messages"]
     )
-    assert backend.engine.live == 0
+    # What is aborted is dropped before the engine's next step, which may end behind the answer.
+    assert await settles(lambda: backend.engine.live == 0, 0.2)
     assert int(raw.headers["x-its-samples"]) <= 16
     assert raw.headers["x-its-stop"] in ("passed", "complete")
 

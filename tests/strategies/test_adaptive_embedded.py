@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.embedded import EmbeddedBackend
-from tests.conftest import Serve
+from tests.conftest import Serve, settles
 
 QUESTION = "Ana has 12 apples. She buys 30 more. How many apples does Ana have now?"
 ASK: Any = {"model": "its-demo", "messages": [{"role": "user", "content": QUESTION}], "seed": 3}
@@ -40,4 +40,5 @@ async def test_a_rule_on_the_demos_model(serve: Serve, rule: str) -> None:
     assert 1 <= len(told["candidates"]) <= told["samples"] <= 8
     assert answer.usage is not None
     assert answer.usage.completion_tokens == told["tokens"]
-    assert backend.engine.live == 0
+    # What is stopped is dropped before the engine's next step, which may end behind the answer.
+    assert await settles(lambda: backend.engine.live == 0, 0.2)

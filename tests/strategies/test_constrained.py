@@ -262,27 +262,18 @@ async def test_every_mode_on_the_demo_model(embedded: EmbeddedBackend, mode: str
         "additionalProperties": False,
     }
     wrapped = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    whole = 0
-    for seed in range(6):  # some are cut in endless white space, which the grammar allows
-        fields = {"response_format": wrapped, "max_tokens": 60, "seed": seed}
-        request = Request("its-demo", user("What is 12 + 30? Answer in JSON."), fields=fields)
-        wishes = Wishes(verifier="schema", params={"mode": mode, "n": 2, "steps": 4})
-        answer = await answer_of(
-            SPEC,
-            embedded,
-            verifiers=VERIFIERS,
-            wishes=wishes,
-            request=request,
-        )
-        outcome = answer.outcome
-        for candidate, score in zip(outcome.candidates, outcome.scores, strict=True):
-            if candidate.finish_reason == "stop":
-                whole += 1
-                assert 0 <= json.loads(candidate.text)["answer"] <= 99
-                assert score.passed
-        assert outcome.evidence is not None
-        assert outcome.evidence["mode"] == ("cars" if mode == "auto" else mode)
-    assert whole
+    # No answer in this schema is longer than 60 tokens, whatever is drawn.
+    fields = {"response_format": wrapped, "max_tokens": 60}
+    request = Request("its-demo", user("What is 12 + 30? Answer in JSON."), fields=fields)
+    wishes = Wishes(verifier="schema", params={"mode": mode, "n": 2, "steps": 4})
+    answer = await answer_of(SPEC, embedded, verifiers=VERIFIERS, wishes=wishes, request=request)
+    outcome = answer.outcome
+    assert outcome.candidates
+    for candidate, score in zip(outcome.candidates, outcome.scores, strict=True):
+        assert 0 <= json.loads(candidate.text)["answer"] <= 99
+        assert score.passed
+    assert outcome.evidence is not None
+    assert outcome.evidence["mode"] == ("cars" if mode == "auto" else mode)
 
 
 @pytest.mark.parametrize("mode", ["mask", "snis", "auto"])
@@ -295,15 +286,8 @@ async def test_tool_calls_on_the_demo_model(embedded: EmbeddedBackend, mode: str
     }
     tool = {"type": "function", "function": {"name": "count", "parameters": parameters}}
     fields = {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": "count"}}}
-    called = 0
-    for seed in range(6):  # some are cut in endless white space, which the grammar allows
-        given = {**fields, "max_tokens": 80, "seed": seed}
-        request = Request("its-demo", user("12 apples?"), fields=given)
-        wishes = Wishes(params={"mode": mode, "steps": 3})
-        answer = await answer_of(
-            SPEC, embedded, verifiers=VERIFIERS, wishes=wishes, request=request
-        )
-        for call in answer.outcome.candidates[0].tool_calls:
-            called += 1
-            assert json.loads(call["function"]["arguments"])["unit"] in ("apples", "pears")
-    assert called
+    request = Request("its-demo", user("12 apples?"), fields={**fields, "max_tokens": 80})
+    wishes = Wishes(params={"mode": mode, "steps": 3})
+    answer = await answer_of(SPEC, embedded, verifiers=VERIFIERS, wishes=wishes, request=request)
+    [call] = answer.outcome.candidates[0].tool_calls
+    assert json.loads(call["function"]["arguments"])["unit"] in ("apples", "pears")

@@ -197,10 +197,9 @@ async def test_adaptive_begins_with_what_the_prompt_will_need() -> None:
     backend = FakeBackend(lambda sample, number: "2 + 2 = 5\nAnswer: 5")
     means = Means(backend, verifiers, InlineCompute(), {})
     begun = []
-    for _ in range(6):
-        session = Session(
-            Request("fake", user("2 + 2?"), reference="4"), means, Ledger(Budget()), Trace()
-        )
+    for seed in range(6):
+        request = Request("fake", user("2 + 2?"), fields={"seed": seed}, reference="4")
+        session = Session(request, means, Ledger(Budget()), Trace())
         calls = len(backend.calls)
         await adaptive(session, n=16, rule="reroll;threshold=1", verifier="math", first_target=0.9)
         begun.append(backend.calls[calls].n)

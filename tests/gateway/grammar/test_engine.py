@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 
 from gateway.grammar import Constraint, GrammarError, checking
@@ -58,10 +59,34 @@ def test_json() -> None:
     assert _satisfied("json", json.dumps(schema), *texts) == [True] * 3 + [False] * 3
 
 
-def test_space_is_bounded() -> None:
-    state = _grammar("json", '{"type": "object"}').start()
-    assert all(state.take(byte) for byte in b"{ ")
-    assert not state.allowed()[ord(" ")]
+def test_json_as_models_write_it_is_in_the_grammar_and_endless_white_space_is_not() -> None:
+    deep = {"a": [{"b": {"c": 1, "d": []}}], "e": "x  y\t"}
+    for indent in (None, 0, 1, 2):
+        assert _satisfied("json", "{}", json.dumps(deep, indent=indent)) == [True]
+    assert _satisfied("json", "{}", json.dumps(deep, separators=(",", ":"))) == [True]
+    gaps = ("  ", "\n\n", "\t", "\n" + 9 * " ", " \n")
+    spaced = [f'{{"a":{gap}1}}' for gap in gaps] + [f'{{"a": 1{gap}}}' for gap in gaps]
+    spaced += [f"{gap}[1]" for gap in gaps] + [f"[1]{gap}" for gap in gaps]
+    assert not any(_satisfied("json", "{}", *spaced))
+
+
+def test_a_model_that_likes_white_space_best_still_ends() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"answer": {"enum": [42]}, "unit": {"enum": ["apples"]}},
+        "required": ["answer", "unit"],
+        "additionalProperties": False,
+    }
+    state = _grammar("json", json.dumps(schema)).start()
+    said = bytearray()
+    while not (allowed := state.allowed())[END]:
+        [*best] = [byte for byte in b" \n" if allowed[byte]] or np.flatnonzero(allowed)[:1]
+        said.append(int(best[0]))
+        assert state.take(said[-1])
+        assert len(said) < 200
+    assert json.loads(said) == {"answer": 42, "unit": "apples"}
+    # Nine at most in each of the eight gaps there are.
+    assert len(said) <= len('{"answer":42,"unit":"apples"}') + 8 * 9
 
 
 def test_the_end_is_allowed_only_where_the_answer_may_end() -> None:
