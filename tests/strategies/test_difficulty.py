@@ -198,8 +198,10 @@ async def test_adaptive_begins_with_what_the_prompt_will_need() -> None:
     means = Means(backend, verifiers, InlineCompute(), {})
     begun = []
     for seed in range(6):
-        request = Request("fake", user("2 + 2?"), fields={"seed": seed}, reference="4")
+        request = Request("fake", user("2 + 2?"), reference="4")
         session = Session(request, means, Ledger(Budget()), Trace())
+        # What is learned is not used with a client's seed; the draw is to be the same all the same.
+        vars(session)["rng"] = random.Random(seed)
         calls = len(backend.calls)
         await adaptive(session, n=16, rule="reroll;threshold=1", verifier="math", first_target=0.9)
         begun.append(backend.calls[calls].n)
