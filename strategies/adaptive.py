@@ -58,7 +58,8 @@ async def adaptive(
     """Sample as `rule` asks, round by round, up to `n`; answer with the highest scored.
 
     Every round is read to its end before the rule decides, so that answers which are short, and
-    come first, weigh no more than those which are long.
+    come first, weigh no more than those which are long. For the same reason a round that a budget
+    or a deadline cuts has no vote, unless it is the first.
     """
     begin = await beginning(session, first_target, n)
     setting = Setting(
@@ -148,7 +149,25 @@ class _Loop:
             size = self._session.affordable(min(max(draw.n, missing), left))
             if size < 1:
                 return self._rule.spent()
+            if (size := self._whole(size)) < 1:
+                return self._rule.spent() or Stop("budget")
             await self._round(size, draw)
+
+    def _whole(self, size: int) -> int:
+        """How many of a round's `size` can be as long as the longest so far within the tokens left;
+        all, where none has to."""
+        left, longest = self._session.budget.tokens, max(self._tokens, default=0)
+        return min(size, left // longest) if longest and left is not None and self._votes else size
+
+    @property
+    def _votes(self) -> bool:
+        """Whether the scores of some go by the others, and so by which of them are there."""
+        return not self._session.judges_alone(self._rule.verifier)
+
+    def _favours_the_short(self, fresh: Sequence[Candidate]) -> bool:
+        """Whether this gateway cut some of a round: what ended there are the short ones."""
+        limited = self._session.shortened or "deadline" in self._session.notes
+        return limited and self._votes and any(c.finish_reason == "length" for c in fresh)
 
     async def _round(self, size: int, draw: Draw) -> None:
         before = self._session.spent.completion_tokens
@@ -158,6 +177,9 @@ class _Loop:
             raise
         except UpstreamError as error:  # the next round may find the upstream well again
             self._failure = error
+            return
+        if self._candidates and self._favours_the_short(fresh):
+            self._session.degrade("cut_round")
             return
         self._candidates += fresh
         self._tokens += _counted(fresh, self._session.spent.completion_tokens - before)

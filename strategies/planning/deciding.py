@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from strategies.planning.fitting import Standing, place
-from strategies.planning.plans import LENGTHS, planned
+from strategies.planning.fitting import Standing, place, row_of
+from strategies.planning.plans import planned
 from strategies.planning.walks import HORIZON, stages
 
 
@@ -25,7 +23,7 @@ class Decision:
 
 
 def decide(
-    standings: tuple[tuple[Standing, float], ...],
+    standings: tuple[tuple[Standing, float, float], ...],
     standing: Standing,
     length: float,
     *settings: float,
@@ -42,9 +40,9 @@ def decide(
         return Decision(0, a / max(n, 1), a / max(n, 1))
     plan = planned(standings, cap, price, sharpness)
     where = place(stages(sharpness)[n], a, b)
-    row = int(np.abs(np.log(np.array(LENGTHS) / max(length, 1e-9))).argmin())
+    row = row_of(length)
     return Decision(
         int(plan.draw[n][where, row]),
-        float(plan.right[n][where]),
-        float(plan.right_at_cap[n][where]),
+        float(plan.right[n][where, row]),
+        float(plan.right_at_cap[n][where, row]),
     )

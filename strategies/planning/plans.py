@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.planning.fitting import Standing, fitted
+from strategies.planning.fitting import LENGTHS, Standing, fitted
 from strategies.planning.shapes import Floats
 from strategies.planning.walks import Stage, stages
 
 BATCHES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Numbers of candidates that one round may draw."""
-LENGTHS = (0.35, 0.6, 1.0, 1.7, 2.9, 5.0)
-"""Tokens of a question's candidates, in those of the route's mean: each has a plan of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def planned(
-    standings: tuple[tuple[Standing, float], ...], cap: int, price: float, sharpness: float
+    standings: tuple[tuple[Standing, float, float], ...], cap: int, price: float, sharpness: float
 ) -> Plan:
     """The plan for at most `cap` votes on a route whose questions stood so.
 
@@ -43,13 +41,13 @@ def planned(
     prices = price * np.array(LENGTHS)
     costs = np.array(BATCHES)[:, None] * prices
     told: list[Any] = []
-    last = np.zeros(1)
+    last = np.zeros((1, len(LENGTHS)))
     ahead = np.zeros((1, BATCHES[-1] + 1, len(LENGTHS)))
     for n in range(cap, -1, -1):
         right, moves = _mixed(every[n], weights)
-        # Expected value k votes on, of deciding then: for k = 1 … by the standing at n + 1.
-        later = np.einsum("sm,smkl->skl", moves, ahead[every[n].after]) if n < cap else None
-        value = np.repeat(right[:, None], len(LENGTHS), axis=1)
+        # Expected value k votes on, of deciding then: for k = 1 ... by the standing at n + 1.
+        later = np.einsum("slm,smkl->skl", moves, ahead[every[n].after]) if n < cap else None
+        value = right.copy()
         draw = np.zeros(value.shape, int)
         if later is not None:
             sizes = [size for size in BATCHES if n + size <= cap]
@@ -60,7 +58,7 @@ def planned(
                 better = reached > value + 1e-9
                 draw = np.where(better, np.array(sizes)[best], 0)
                 value = np.where(better, reached, value)
-        last = right if later is None else np.einsum("sm,sm->s", moves, last[every[n].after])
+        last = right if later is None else np.einsum("slm,sml->sl", moves, last[every[n].after])
         told.append((draw, right, last))
         kept = value[:, None] if later is None else np.concatenate([value[:, None], later], axis=1)
         ahead = kept[:, : BATCHES[-1]]
@@ -69,7 +67,9 @@ def planned(
 
 
 def _mixed(stage: Stage, weights: Floats) -> tuple[Floats, Floats]:
-    """The leader's chance and the chances of the three moves, by standing, over all shapes."""
-    reached = np.maximum(weights @ stage.reached, 1e-300)
-    moves = np.einsum("k,ksm->sm", weights, stage.moves)
-    return (weights @ stage.right) / reached, moves / reached[:, None]
+    """The leader's chance and the chances of the three moves, by standing and length, over all
+    shapes."""
+    reached = np.maximum((weights @ stage.reached).T, 1e-300)
+    kinds, places, ways = stage.moves.shape
+    moves = (weights @ stage.moves.reshape(kinds, -1)).reshape(len(weights), places, ways)
+    return (weights @ stage.right).T / reached, moves.transpose(1, 0, 2) / reached[:, :, None]

@@ -7,6 +7,7 @@ many requests. At `MOST` questions all sums are halved: old traffic is forgotten
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 LEAST, MOST = 4, 1024
@@ -30,13 +31,19 @@ class Route:
         self.questions = round(questions / excess)
         self.tokens = tokens / questions if questions > 0 else 0.0
         self.standings = tuple(
-            (_parsed(name), value / excess) for name, value in sorted(copied.items()) if value > 0
+            (*self._parsed(name), value / excess)
+            for name, value in sorted(copied.items())
+            if value > 0
         )
+
+    def _parsed(self, name: str) -> tuple[Standing, float]:
+        n, a, b, length = (int(part) for part in name.split("."))
+        return (n, a, b), 2 ** (length / 2) / self.tokens if self.tokens else 1.0
 
     def lesson(self, standing: Standing, tokens: float) -> Mapping[str, float]:
         """What a question that ended so adds; `tokens` are a candidate's mean."""
         own = {name: value for name, value in self._learned.items() if name[0] != "="}
-        told = {_named(standing): 1.0, "questions": 1.0, "tokens": tokens}
+        told = {_named(standing, tokens): 1.0, "questions": 1.0, "tokens": tokens}
         if not standing[0]:
             return {}
         for name, value in told.items():
@@ -56,14 +63,9 @@ class Route:
         return delta | own_delta
 
 
-def _named(standing: Standing) -> str:
+def _named(standing: Standing, tokens: float) -> str:
     n, a, b = standing
     if n > VOTES:
         a, b = round(a * VOTES / n), round(b * VOTES / n)
         n, a = VOTES, max(a, 1)
-    return f"{n}.{a}.{b}"
-
-
-def _parsed(name: str) -> Standing:
-    n, a, b = name.split(".")
-    return int(n), int(a), int(b)
+    return f"{n}.{a}.{b}.{round(2 * math.log2(max(tokens, 1.0)))}"

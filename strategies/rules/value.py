@@ -13,6 +13,9 @@ from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop, Work
 from strategies.rules.learning import Route
 from strategies.rules.votes import counts
 
+MOST_BLIND = 8
+"""Candidates of a round while none has an answer."""
+
 
 @rule
 def value(
@@ -26,7 +29,7 @@ def value(
             description="Points (hundredths) by which a candidate of the route's mean length must "
             "raise the chance of a right answer; a longer one must by more, as its tokens go.",
         ),
-    ] = 0.19,
+    ] = 0.14,
     sharpness: Annotated[
         float,
         Field(
@@ -35,15 +38,16 @@ def value(
             description="How a model's answers are taken to be right: with chances that go with "
             "their shares of the votes, raised to this power.",
         ),
-    ] = 2.0,
+    ] = 1.5,
     first: Annotated[int, Field(ge=1, le=64, description="Candidates of the first round.")] = 2,
 ) -> Rule:
     """Stop when no number of further votes is expected to be worth its tokens.
 
     Votes are planned to the end by backward induction over a finite horizon (`n`, at most 64), in
     rounds. What they can bring follows from the shapes that answers' frequencies have: learned by
-    expectation maximisation from how earlier questions of the route stood, without any label. So
-    it stops where the leader will hardly be overtaken, and gives up where nothing will settle it.
+    expectation maximisation from how earlier questions of the route stood, without any label, and
+    for each length by itself, as long questions tend to be hard. So it stops where the leader will
+    hardly be overtaken, and gives up where nothing will settle it.
     """
     return _Value(setting, price / 100, sharpness, first)
 
@@ -74,7 +78,7 @@ class _Value(Rule):
         if not self._seen:
             return Draw(self._first)
         if (n := self._standing()[0]) == 0:
-            return Draw(1)  # nobody has voted yet
+            return Draw(min(len(self._seen), MOST_BLIND))  # nobody has voted yet
         if self._decision is None:
             return self._work()
         if self._decision.draw:
@@ -103,7 +107,11 @@ class _Value(Rule):
         return sum(votes), first, second
 
     def _tokens(self) -> float:
-        """Expected tokens of a further candidate: those seen, and one of the route's mean."""
+        """Expected tokens of a further vote: those seen, and one of the route's mean.
+
+        Candidates without an answer are paid for like others, and bring none.
+        """
         mean = self._route.tokens
-        known = [each.tokens for each in self._seen if each.tokens] + ([mean] if mean else [])
-        return sum(known) / len(known) if known else 0.0
+        spent = sum(each.tokens for each in self._seen) + mean
+        votes = self._standing()[0] + (mean > 0)
+        return spent / votes if votes else 0.0

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from gateway import Score
+from strategies.planning.fitting import fitted
+from strategies.planning.shapes import shapes
 from strategies.rules import Draw, Next, Rule, Seen, Setting, Stop, Work
 from strategies.rules.certified import certified
 from strategies.rules.dirichlet import dirichlet, leads
@@ -151,11 +153,11 @@ def test_a_route_is_copied_when_its_questions_doubled_and_forgets_half_in_the_en
     learned = taught(*["aa"] * 7)
     assert Route(learned).questions == 4
     assert Route(taught(*["aa"] * 8)).questions == 8
-    learned = {"questions": 1023.0, "tokens": 102_300.0, "2.2.0": 1023.0}
+    learned = {"questions": 1023.0, "tokens": 102_300.0, "2.2.0.13": 1023.0}
     for name, more in Route(learned).lesson((2, 1, 1), 100).items():
         learned[name] = learned.get(name, 0.0) + more
     assert learned["questions"] == learned["=questions"] == 512
-    assert learned["2.2.0"] == 511.5
+    assert learned["2.2.0.13"] == 511.5
     assert Route(learned).tokens == 100
 
 
@@ -170,3 +172,28 @@ def test_order_of_arrival_changes_nothing() -> None:
         rule.tell(seen)
         decisions.append(asked(rule))
     assert decisions[0] == decisions[1]
+
+
+def test_long_questions_are_learned_apart_from_short_ones() -> None:
+    """Each class of length has weights of its own, drawn towards those of its neighbours."""
+    seen = [((3, 3, 0), 0.6, 32.0), ((8, 2, 2), 2.9, 32.0)]
+    first = [float(weights @ shapes().shares[:, 0]) for weights in fitted(seen, 1.5)]
+    assert first[1] > first[0] > first[5] > first[4]
+    assert (first[1] > 0.8, first[4] < 0.5) == (True, True)
+    together = fitted([(standing, 1.0, times) for standing, _, times in seen], 1.5)
+    assert first[1] > float(together[2] @ shapes().shares[:, 0]) > first[4]
+
+
+def test_candidates_without_an_answer_make_votes_dearer_and_rounds_larger() -> None:
+    none = [Seen(Score(float("nan")), 100, cut=True)]
+    rule = value(Setting(64))
+    rule.tell(none * 4)
+    assert rule.ask() == Draw(4)
+    rule.tell(none * 30)
+    assert rule.ask() == Draw(8)
+    learned = taught(*["aaab"] * 16)
+    assert isinstance(decided("aaab", learned), Draw)
+    rule = value(Setting(64))
+    rule.recall(learned)
+    rule.tell(votes("aaab") + none * 60)
+    assert isinstance(asked(rule), Stop)
