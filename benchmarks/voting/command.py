@@ -1,28 +1,19 @@
-"""Measures rules on every recording, and writes the report."""
+"""Measures rules on every recording, and writes the report with its pictures."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
-from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from benchmarks.voting.measured import Compared, Measured, compared
-from benchmarks.voting.offline import passed
-from benchmarks.voting.recorded import questions
+from benchmarks.voting.curves import SWEEPS, Curves, swept
+from benchmarks.voting.measured import Compared, compared
+from benchmarks.voting.pictures import draw
 from benchmarks.voting.report import report
+from benchmarks.voting.running import BASELINE, MAJORITY, RECORDED, Policy, measured
 
-RECORDED = Path(os.environ.get("ITS_DATA", "../shared/data")) / "recorded"
-MAJORITY = ("beta;level=0.999;batch=64", 64)
-"""One round of 64, whatever is seen: what every rule is compared with."""
-BASELINE = ("beta;level=0.95", 40)
-"""Adaptive-Consistency as its paper has it: the tokens and rounds of others are in its own."""
-RULES = {
+RULES: dict[str, Policy] = {
     "value": ("value", 64),
     "adaptive-consistency-95": BASELINE,
     "adaptive-consistency-90": ("beta;level=0.9", 40),
@@ -36,30 +27,28 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.voting", description=__doc__)
     parser.add_argument("--recorded", type=Path, default=RECORDED)
     parser.add_argument("--shuffles", type=int, default=100)
+    parser.add_argument("--sweep", type=int, default=8, help="shuffles of the pictures; 0: none")
     parser.add_argument("--rules", nargs="*", default=list(RULES), help="of the report, or texts")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--report", type=Path, default=Path("benchmarks/voting/report.md"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/voting"))
     options = parser.parse_args(argv)
     chosen = {name: RULES.get(name, (name, 64)) for name in options.rules}
     rows: list[Compared] = []
+    curves: Curves = {}
     with Pool(options.processes) as pool:
         for file in sorted(options.recorded.glob("*.jsonl")):
-            measure = partial(_measured, pool, file, options.shuffles)
-            majority, baseline = measure(MAJORITY), measure(BASELINE)
+            majority = measured(pool, file, MAJORITY, options.shuffles)
+            baseline = measured(pool, file, BASELINE, options.shuffles)
             for name, rule in chosen.items():
-                told = baseline if rule == BASELINE else measure(rule)
+                told = (
+                    baseline if rule == BASELINE else measured(pool, file, rule, options.shuffles)
+                )
                 rows.append(compared(file.stem, name, told, majority, baseline))
                 print(rows[-1].line(), flush=True)
-    options.report.write_text(report(rows, chosen, options.shuffles))
-    print(f"report: {options.report}")
+            for name in SWEEPS if options.sweep else ():
+                curves[file.stem, name] = swept(pool, file, name, options.sweep)
+    pictures = draw(curves, options.out) if curves else []
+    page = options.out / "report.md"
+    page.write_text(report(rows, chosen, options.shuffles, pictures))
+    print(f"report: {page}")
     return 0
-
-
-def _measured(pool: Any, file: Path, shuffles: int, rule: tuple[str, int]) -> Measured:
-    rows = pool.starmap(_shuffle, [(file, *rule, number) for number in range(shuffles)])
-    return Measured(np.array(rows))
-
-
-def _shuffle(file: Path, rule: str, n: int, number: int) -> list[tuple[float, ...]]:
-    runs = passed(questions(file), rule, n, number)
-    return [(run.right, run.samples, run.tokens, run.rounds) for run in runs]

@@ -35,14 +35,22 @@ class Learned:
 
 
 def passed(
-    questions: Sequence[Question], rule: str, n: int, shuffle: int, most: int = 64
+    questions: Sequence[Question],
+    rule: str,
+    n: int,
+    shuffle: int,
+    most: int = 64,
+    *,
+    ordered: bool = False,
 ) -> list[Run]:
     """One shuffle of a recording: its questions in a random order, each with shuffled votes.
+    `ordered` questions come as they are.
 
     The route begins knowing nothing. Results are in the questions' own order.
     """
     order = list(range(len(questions)))
-    Random(f"order {shuffle}").shuffle(order)
+    if not ordered:
+        Random(f"order {shuffle}").shuffle(order)
     learned = Learned()
     runs: dict[int, Run] = {}
     for number in order:

@@ -29,20 +29,22 @@ class Question:
     gold: str
 
 
-def questions(path: Path) -> list[Question]:
-    """The problems of one recording."""
-    return list(_questions(path))
+@lru_cache(maxsize=1)
+def questions(path: Path) -> tuple[Question, ...]:
+    """The problems of one recording; the last one read is kept."""
+    return tuple(_questions(path))
 
 
 def _questions(path: Path) -> Iterator[Question]:
     for line in path.read_text(encoding="utf-8").splitlines():
         told = json.loads(line)
-        votes = tuple(_vote(answer or None, tokens) for answer, tokens in told["all_answers"])
+        votes = tuple(vote(answer or None, tokens) for answer, tokens in told["all_answers"])
         yield Question(votes, told["gold_answer"])
 
 
 @lru_cache(maxsize=100_000)
-def _vote(spelling: str | None, tokens: int) -> Vote:
+def vote(spelling: str | None, tokens: int) -> Vote:
+    """An answer so spelled, in a candidate of so many tokens; None: it gave none."""
     marked = answers.extract(f"\\boxed{{{spelling}}}") if spelling else None
     key = (answers.canonical(marked) or None) if marked else None
     score = Score(1.0, key=key) if key else Score(float("nan"))

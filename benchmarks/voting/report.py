@@ -11,7 +11,12 @@ LOSS, EASY, HARD, ROUNDS = -1.0, 0.50, 0.80, 0.5
 """What the rule `value` must reach: points lost, tokens on MATH500 and on AIME, rounds."""
 
 
-def report(rows: Sequence[Compared], rules: Mapping[str, tuple[str, int]], shuffles: int) -> str:
+def report(
+    rows: Sequence[Compared],
+    rules: Mapping[str, tuple[str, int]],
+    shuffles: int,
+    pictures: Sequence[str] = (),
+) -> str:
     """The page, in Markdown."""
     parts = [
         "# Stopping rules on recorded answers",
@@ -24,10 +29,34 @@ def report(rows: Sequence[Compared], rules: Mapping[str, tuple[str, int]], shuff
         "shuffles. Tokens and rounds are shares of Adaptive-Consistency's at .95 (cap 40, one "
         "candidate a round).",
         "\n".join(f"- `{name}`: `{text}`, at most {n}" for name, (text, n) in rules.items()),
+        _summary(rows, list(rules)),
+        *(f"![accuracy against tokens]({name})" for name in pictures),
         *(_table(name, [row for row in rows if row.rule == name]) for name in rules),
         _verdict([row for row in rows if row.rule == "value"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _summary(rows: Sequence[Compared], rules: Sequence[str]) -> str:
+    """All rules in one table: points lost and tokens taken."""
+    lines = [
+        "| rule | points, worst recording | points, mean | of AC's tokens, MATH500 at most "
+        "| AIME, geometric mean | of AC's rounds, at most |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in rules:
+        own = [row for row in rows if row.rule == name]
+        worst = min(own, key=lambda row: row.gain)
+        easy = [row.tokens for row in own if row.file.startswith("math500")]
+        hard = [row.tokens for row in own if row.file.startswith("aime")]
+        lines.append(
+            f"| `{name}` | {worst.gain:+.2f} ± {worst.interval:.2f} ({worst.file}) "
+            f"| {sum(row.gain for row in own) / len(own):+.2f} "
+            f"| {f'{max(easy):.3f}' if easy else '–'} "
+            f"| {f'{geometric_mean(hard):.3f}' if hard else '–'} "
+            f"| {max(row.rounds for row in own):.3f} |"
+        )
+    return "\n".join(lines)
 
 
 def _table(name: str, rows: Sequence[Compared]) -> str:
