@@ -65,7 +65,8 @@ def _line(bed: str, rows: Sequence[Compared]) -> str:
     hard = [row.tokens for row in rows if row.file.startswith("aime")]
     return (
         f"| {bed} | {worst.gain:+.2f} ± {worst.interval:.2f} ({worst.file}) | {mean:+.2f} "
-        f"| {max(easy):.3f} | {geometric_mean(hard):.3f} |"
+        f"| {f'{max(easy):.3f}' if easy else '–'} "
+        f"| {f'{geometric_mean(hard):.3f}' if hard else '–'} |"
     )
 
 

@@ -67,12 +67,11 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     lines = []
     for file in sorted(options.recorded.glob(options.files)):
-        found = {
-            name: np.array(
-                [_measured(file, name, number, options.limit) for number in range(options.shuffles)]
-            )
-            for name in options.policies
-        }
+        rows = [
+            _measured(file, options.policies, number, options.limit)
+            for number in range(options.shuffles)
+        ]
+        found = {name: np.array([row[name] for row in rows]) for name in options.policies}
         for name, told in found.items():
             alone = _alone(file, name, options.shuffles, options.limit)
             lines.append(_line(file.stem, name, told, alone, found.get("adaptive-consistency-95")))
@@ -119,10 +118,14 @@ def _alone(file: Path, policy: str, shuffles: int, limit: int) -> NDArray[Any]:
     return np.array(rows)
 
 
-def _measured(file: Path, policy: str, seed: int, limit: int) -> tuple[float, float, float, float]:
-    """Share of right answers; tokens, calls and samples a question, as the upstream counts."""
+def _measured(
+    file: Path, policies: Sequence[str], seed: int, limit: int
+) -> dict[str, tuple[float, ...]]:
+    """By policy: share of right answers; tokens, calls and samples a question, as the upstream
+    counts. A policy's candidates are those that follow on the last one's, none twice."""
     golds = [question.gold for question in questions(file)]
     order = _order(len(golds), seed, limit)
+    told = {}
     with TemporaryDirectory() as folder:
         logs = Path(folder)
         replay = ("--replay", str(file), "--replay-seed", str(seed), "--port", "0")
@@ -131,11 +134,13 @@ def _measured(file: Path, policy: str, seed: int, limit: int) -> tuple[float, fl
             gateway(("--backend", f"{upstream}/v1", "--port", "0"), logs / "own") as own,
             ThreadPoolExecutor(AT_ONCE) as pool,
         ):
-            before = _counted(upstream)
-            told = pool.map(lambda number: _asked(own, file.stem, number, policy), order)
-            right = sum(text == golds[number] for text, number in zip(told, order, strict=True))
-            spent = [now - then for now, then in zip(_counted(upstream), before, strict=True)]
-    return (right / len(order), *(amount / len(order) for amount in spent))  # type: ignore[return-value]
+            for policy in policies:
+                before = _counted(upstream)
+                texts = list(pool.map(lambda n, p=policy: _asked(own, file.stem, n, p), order))
+                right = sum(text == golds[n] for text, n in zip(texts, order, strict=True))
+                spent = [now - was for now, was in zip(_counted(upstream), before, strict=True)]
+                told[policy] = (right / len(order), *(each / len(order) for each in spent))
+    return told
 
 
 def _asked(base: str, model: str, number: int, policy: str) -> str | None:
