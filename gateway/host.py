@@ -91,7 +91,8 @@ class Host:
         learned = Learned(store)
         later, peers = Later(metrics.errand_dropped), Peers(store)
         refused = metrics.quota_refused
-        desk = Desk(store, later, gateways=lambda: peers.count, refused=refused)
+        gateways = None if settings.redis is None else lambda: peers.count
+        desk = Desk(store, later, gateways=gateways, refused=refused)
         prices = {name: (p.prompt, p.completion) for name, p in settings.prices.items()}
         return cls(
             settings=settings,

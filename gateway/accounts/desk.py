@@ -11,19 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
-from gateway.accounts.keys import Key, Limits
+from gateway.accounts.keys import EVERYTHING, Key, Limits
+from gateway.accounts.lending import RENEWALS, Lending, Loan
 from gateway.errors import RateLimited, StateUnavailable
 from gateway.stores import Store, StoreUnavailable
-from gateway.stores.later import Later
-from gateway.stores.memory import MemoryStore
+from gateway.stores.guard import last_word, patiently
+from gateway.stores.later import PATIENCE_SECONDS, Later
 from gateway.stores.seam import Ask, Granted, Left, Window
 
 logger = logging.getLogger("its_gateway.accounts")
 
 KINDS = ("requests", "samples", "tokens")
-MINUTE = 60.0
-LEASE_SECONDS = 10.0
-"""How long a gateway that was killed keeps what it had reserved."""
+LEASE_SECONDS = 30.0
+"""How long a gateway that was killed keeps what it had reserved, and what was set aside for it; and
+how long one that is cut off from the store knows that nobody else gets what was set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +46,22 @@ take, or of the quota where that is less."""
 class Booking:
     """One request's reservation. `costs` is what it may spend; `headers` tell what is left.
 
-    `local` is set where it was granted from this gateway's own share of the quotas.
+    `loan` is set where it was granted from what is set aside for this gateway.
     """
 
     def __init__(self, desk: Desk, key: Key, model: str, costs: Costs):
         self.id = os.urandom(9).hex()
         self.account = key.account
         self.costs = costs
-        self.local = False
+        self.loan: Loan | None = None
         self.headers: dict[str, str] = {}
         self._desk = desk
         self._key = key
-        self._model = model
+        self.model = model
 
     def limited(self, what: str) -> bool:
         """Whether a quota limits `what`."""
-        limits = self._key.limits_for(self._model).values()
+        limits = self._key.limits_for(self.model).values()
         return any(each.of(what) != (None, None) for each in limits)
 
     async def settle(self, spent: Costs) -> None:
@@ -71,22 +72,23 @@ class Booking:
         """Book what was spent without waiting, for who is being cancelled."""
         self._desk.settle_later(self, spent)
 
-    def ask(self, costs: Costs, *, share: float = 1.0) -> Ask:
-        """The reservation of `costs`, under `share` of each limit."""
-        limits = self._key.limits_for(self._model)
+    def ask(self, costs: Costs) -> Ask:
+        """The reservation of `costs`."""
+        limits = self._key.limits_for(self.model)
         windows = [
-            Window(scope, what, getattr(costs, what), *(_part(x, share) for x in of.of(what)))
+            Window(scope, what, getattr(costs, what), *of.of(what))
             for scope, of in limits.items()
             for what in KINDS
         ]
-        open = {scope: _part(of.concurrent, share) for scope, of in limits.items()}
-        return Ask(self.id, windows, open)
+        return Ask(self.id, windows, {scope: of.concurrent for scope, of in limits.items()})
 
 
 class Desk:
-    """Grants requests from the store's quotas, or from a local share of them while it is away.
+    """Grants requests from the store's quotas, or from what was set aside there for this gateway
+    while the store is away.
 
-    `gateways` tells how many share the store, and `refused` is told of each refusal, by kind.
+    `gateways` tells how many share the store, None where it is this one's own; `refused` is told of
+    each refusal, by kind.
     """
 
     def __init__(
@@ -94,18 +96,18 @@ class Desk:
         store: Store,
         later: Later,
         *,
-        gateways: Callable[[], int] = lambda: 1,
+        gateways: Callable[[], int] | None = None,
         refused: Callable[[str], None] = lambda what: None,
         lease: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._store = store
         self._later = later
-        self._gateways = gateways
+        self._gateways = gateways or (lambda: 1)
         self._refused = refused
         self._lease = lease
-        self._away = MemoryStore()
-        self._lent: set[str] = set()
-        self._days: dict[tuple[str, str], tuple[int, float]] = {}
+        self._shared = gateways is not None
+        self._lending = Lending(store, later, self._gateways, lease, clock)
         # Weakly, so that one whose request never came to run is not renewed for ever.
         self._open: WeakValueDictionary[str, Booking] = WeakValueDictionary()
 
@@ -118,9 +120,8 @@ class Desk:
         booking = Booking(self, key, model, costs)
         granted = await self._granted(booking, key)
         if fewer := _fewer(granted, costs):
-            booking.costs = fewer
+            booking = Booking(self, key, model, fewer)
             granted = await self._granted(booking, key)
-        booking.headers = _headers(granted.left)
         if not granted.ok:
             self._refused(granted.what)
             raise _refusal(granted, booking, key.limits_for(model))
@@ -129,11 +130,11 @@ class Desk:
 
     async def settle(self, booking: Booking, spent: Costs) -> None:
         """See `Booking`."""
+        ask = booking.ask(replace(spent, requests=1))
         self._open.pop(booking.id, None)
-        ask = self._settling(booking, spent)
-        if booking.local:
-            await self._away.settle(booking.account, self._local(booking, spent))
-            self._later.must(lambda: self._made_up(booking, ask))
+        last_word()
+        if booking.loan is not None:
+            await self._lending.report(booking.loan, ask)
             return
         try:
             await self._store.settle(booking.account, ask)
@@ -145,73 +146,76 @@ class Desk:
         self._later.must(lambda: self.settle(booking, spent))
 
     async def keep(self) -> None:
-        """Renew what is reserved for requests that go on, until cancelled."""
+        """Renew what is reserved and set aside, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew())
+            if self._shared:
+                tasks.create_task(self._lending.keep())
+
+    async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._lease / RENEWALS)
             accounts: dict[str, list[str]] = {}
             for booking in list(self._open.values()):
                 accounts.setdefault(booking.account, []).append(booking.id)
             for account, ids in accounts.items():
                 try:
-                    await self._away.renew(account, ids, self._lease)
-                    await self._store.renew(account, ids, self._lease)
+                    with patiently(PATIENCE_SECONDS):
+                        await self._store.renew(account, ids, self._lease)
                 except StoreUnavailable:
                     break
 
     async def _granted(self, booking: Booking, key: Key) -> Granted:
+        ask = booking.ask(booking.costs)
         try:
-            granted = await self._store.reserve(
-                booking.account, booking.ask(booking.costs), self._lease
-            )
-            self._told(booking.account, granted)
+            granted = await self._reserved(booking.account, ask)
+            booking.headers = _headers(granted.left)
             return granted
         except StoreUnavailable as error:
-            if key.fail == "closed":
-                # It may have been done all the same, by a store that was slow to say so.
+            if error.asked:
+                # It may have been done all the same, or be done yet, by a store slow to say so.
                 nothing = booking.ask(NOTHING)
                 self._later.must(lambda: self._store.settle(booking.account, nothing))
+            lent = self._lent(booking, ask) if key.fail == "open" else None
+            if lent is None:
                 message = f"this key's quotas cannot be asked for now ({error.reason})"
                 raise StateUnavailable(message) from None
-        booking.local = True
-        ask = self._local(booking, booking.costs)
-        granted = await self._away.reserve(booking.account, ask, self._lease)
-        if granted.ok:
-            self._lent.add(booking.id)
-        return granted
+            return lent
 
-    def _settling(self, booking: Booking, spent: Costs) -> Ask:
-        """What the store is told. A request was counted when it was granted, here or there."""
-        return booking.ask(replace(spent, requests=1))
+    async def _reserved(self, account: str, ask: Ask) -> Granted:
+        """What the store says; what it lacks may be set aside for this very gateway."""
+        if not self._shared:
+            return await self._store.reserve(account, ask, self._lease)
+        allotment = self._lending.allotment(account, ask)
+        returned = allotment.returned
+        granted = await self._store.reserve(account, ask, self._lease)
+        if granted.ok or not allotment.may_be_back(granted.what, returned):
+            return granted
+        await self._lending.give_back(account, allotment)
+        return await self._store.reserve(account, ask, self._lease)
 
-    def _local(self, booking: Booking, costs: Costs) -> Ask:
-        """What is asked of this gateway's share: of a day's quota, its part of what was left."""
-        share = 1.0 / max(1, self._gateways())
-        ask = booking.ask(costs, share=share)
-        now = time.time()
-        windows = []
-        for window in ask.windows:
-            remaining, until = self._days.get((booking.account, window.what), (0, 0.0))
-            if window.day is not None and until > now:
-                window = replace(window, day=min(window.day, math.floor(remaining * share)))
-            windows.append(window)
-        return replace(ask, windows=windows)
+    def _lent(self, booking: Booking, ask: Ask) -> Granted | None:
+        """What this gateway says by itself; None where nothing was ever set aside for it."""
+        if self._crowded(booking, ask):
+            return Granted(False, "concurrent", "concurrent", 1.0)
+        loan = self._lending.lend(booking.account, ask, booking)
+        allotment = self._lending.allotment(booking.account, ask)
+        if isinstance(loan, Loan):
+            booking.loan = loan
+            return Granted(True)
+        return Granted(False, loan, "", 1.0, allotment.left(ask)) if allotment.told else None
 
-    async def _made_up(self, booking: Booking, ask: Ask) -> None:
-        """Tell the store of what was granted here. Once it knows of all, a share begins anew."""
-        await self._store.settle(booking.account, ask)
-        self._lent.discard(booking.id)
-        if not self._lent:
-            self._away = MemoryStore()
-
-    def _told(self, account: str, granted: Granted) -> None:
-        """Note what the store says is left of a day, once it knows of all that was granted here."""
-        if self._lent:
-            return
-        for what, left in granted.left.items():
-            if left.reset > MINUTE:
-                self._days[account, what] = (left.remaining, time.time() + left.reset)
-            else:
-                self._days.pop((account, what), None)
+    def _crowded(self, booking: Booking, ask: Ask) -> bool:
+        """Whether this gateway has its part of an account's requests at once under way."""
+        gateways = max(1, self._gateways())
+        for scope, limit in ask.open.items():
+            if limit is not None:
+                here = [o for o in self._open.values() if o.account == booking.account]
+                under = [o for o in here if scope in (EVERYTHING, o.model)]
+                # At least one, where there is any: a part of nothing would be an outage.
+                if len(under) >= max(min(1, limit), limit // gateways):
+                    return True
+        return False
 
 
 def _fewer(granted: Granted, costs: Costs) -> Costs | None:
@@ -219,13 +223,8 @@ def _fewer(granted: Granted, costs: Costs) -> Costs | None:
     left = granted.left.get("tokens")
     if granted.ok or granted.what != "tokens" or not costs.assumed or left is None:
         return None
-    enough = left.remaining >= max(costs.samples, min(costs.tokens, left.limit) // WORTH)
-    return replace(costs, tokens=left.remaining) if enough else None
-
-
-def _part(limit: int | None, share: float) -> int | None:
-    """At least one, where there is any: a share of nothing would be an outage."""
-    return None if limit is None else max(min(1, limit), math.floor(limit * share))
+    enough = left.free >= max(costs.samples, min(costs.tokens, left.limit) // WORTH)
+    return replace(costs, tokens=left.free) if enough else None
 
 
 def _headers(left: Mapping[str, Left]) -> dict[str, str]:
@@ -243,8 +242,10 @@ def _refusal(granted: Granted, booking: Booking, limits: Mapping[str, Limits]) -
         message = "this key has as many requests under way as it may"
     else:
         cost = getattr(booking.costs, what, 0)
-        per = f"{what} a {granted.window}"
+        per = f"{what} a {granted.window}" if granted.window else what
         message = f"this key's quota of {per} has not {cost} left"
+        if not granted.window:
+            message = f"{message} that this gateway may grant while it cannot ask for more"
         if math.isinf(granted.retry):
             message = f"this request may need {cost} {what}, more than this key's {per}"
     error = RateLimited(message)

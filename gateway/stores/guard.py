@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.stores.seam import StoreUnavailable
@@ -24,13 +25,45 @@ TIMEOUTS = 3
 RETRY_SECONDS = 0.2
 """How often a store that failed is tried again, beside the requests."""
 
-_PURSE: ContextVar[list[float] | None] = ContextVar("its_store_purse", default=None)
-"""Seconds that the request of this task may still wait for stores, in all."""
+MOST_STEPS = 4 * STEPS
+"""A wait ends after so many steps, however this process stalled."""
+
+LAST = 0.2
+"""This part of a request's purse is kept back for its last word."""
+
+
+@dataclass(slots=True)
+class _Purse:
+    """Seconds that a request may still wait for stores, in all, and those kept back of them."""
+
+    left: float
+    kept: float
+
+
+_PURSE: ContextVar[_Purse | None] = ContextVar("its_store_purse", default=None)
+_PATIENCE: ContextVar[float | None] = ContextVar("its_store_patience", default=None)
 
 
 def open_purse(seconds: float) -> None:
     """From here on, commands of this task and of those that it starts wait `seconds` in all."""
-    _PURSE.set([seconds])
+    _PURSE.set(_Purse(seconds * (1 - LAST), seconds * LAST))
+
+
+def last_word() -> None:
+    """What comes now is what the purse of this task's request had something kept back for."""
+    if (purse := _PURSE.get()) is not None:
+        purse.left, purse.kept = max(0.0, purse.left) + purse.kept, 0.0
+
+
+@contextmanager
+def patiently(seconds: float) -> Iterator[None]:
+    """Within it each command waits `seconds`, also for a store that is known to be slow: for work
+    that no request waits for."""
+    token = _PATIENCE.set(seconds)
+    try:
+        yield
+    finally:
+        _PATIENCE.reset(token)
 
 
 @contextmanager
@@ -47,27 +80,36 @@ def unhurried() -> Iterator[None]:
 async def patience(seconds: float) -> AsyncIterator[Callable[[], float]]:
     """`TimeoutError` once its block was waited for so long, in steps; says how long it was so far.
 
-    A step that takes longer than it should is this process's own stall, in which an answer may have
-    come that nobody had time to read; it counts as one step all the same.
+    A step that ends late is this process's own stall, in which an answer may have come that nobody
+    had time to read: it does not count, unless there are many.
     """
     loop = asyncio.get_running_loop()
-    began, left = loop.time(), STEPS
+    length = seconds / STEPS
+    began, counted, late = loop.time(), 0, 0
     timer: asyncio.TimerHandle
 
     def waited() -> float:
-        return min(loop.time() - began, seconds / STEPS * (STEPS - left + 1))
+        return min(loop.time() - began, length * (counted + 1))
 
     async with asyncio.timeout(None) as limit:
 
-        def step() -> None:
-            nonlocal left, timer
-            left -= 1
-            if left > 0:
-                timer = loop.call_later(seconds / STEPS, step)
+        def step(due: float) -> None:
+            nonlocal counted, late, timer
+            if loop.time() > due + length / 2:
+                late += 1
+            else:
+                counted += 1
+            if counted < STEPS and counted + late < MOST_STEPS:
+                again()
             else:
                 limit.reschedule(loop.time())
 
-        timer = loop.call_later(seconds / STEPS, step)
+        def again() -> None:
+            nonlocal timer
+            due = loop.time() + length
+            timer = loop.call_at(due, step, due)
+
+        again()
         try:
             yield waited
         finally:
@@ -95,11 +137,13 @@ class Guard:
 
     async def __call__(self, command: Callable[[], Awaitable[T]]) -> T:
         """What `command` comes to; `StoreUnavailable` where it fails or takes too long."""
+        if (patience := _PATIENCE.get()) is not None:
+            return await self._patiently(patience, command)
         purse = _PURSE.get()
-        left = self.bound if purse is None else min(self.bound, purse[0])
+        left = self.bound if purse is None else min(self.bound, purse.left)
         if self.state != "ok" or left <= 0:
             self._count("away")
-            raise StoreUnavailable("slow" if self.state == "ok" else self.state)
+            raise StoreUnavailable("slow" if self.state == "ok" else self.state, asked=False)
         try:
             result = await self._within(left, command, purse)
         except StoreUnavailable as error:
@@ -126,11 +170,25 @@ class Guard:
                 logger.warning("redis is used again")
                 self.state, self._timeouts = "ok", 0
 
+    async def _patiently(self, seconds: float, command: Callable[[], Awaitable[T]]) -> T:
+        """As above, for who has time; that it took long then says nothing new of the store."""
+        if self.state not in ("ok", "slow"):
+            self._count("away")
+            raise StoreUnavailable(self.state, asked=False)
+        try:
+            return await self._within(seconds, command)
+        except StoreUnavailable as error:
+            if error.reason == "slow":
+                self._count("slow")
+            else:
+                self._failed(error.reason)
+            raise
+
     async def _within(
         self,
         seconds: float,
         command: Callable[[], Awaitable[T]],
-        purse: list[float] | None = None,
+        purse: _Purse | None = None,
     ) -> T:
         try:
             async with patience(seconds) as waited:
@@ -138,7 +196,7 @@ class Guard:
                     return await command()
                 finally:
                     if purse is not None:
-                        purse[0] -= waited()
+                        purse.left -= waited()
         except TimeoutError:
             raise StoreUnavailable("slow") from None
         except tuple(self._reasons) as error:

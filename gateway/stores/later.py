@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
+from gateway.stores.guard import patiently
 from gateway.stores.seam import StoreUnavailable
 
 Errand = Callable[[], Awaitable[object]]
@@ -14,6 +16,8 @@ MOST = 10_000
 """So many errands wait; more are dropped, and counted."""
 AT_ONCE = 8
 PAUSE_SECONDS = 0.1
+PATIENCE_SECONDS = 2.0
+"""How long what must be done waits for a store that is slow, each time."""
 LAST_SECONDS = 1.0
 """How long a gateway that stops still tries to say what it must."""
 
@@ -31,9 +35,9 @@ class Later:
         self._dropped = dropped
         self._running = 0
 
-    def must(self, errand: Errand) -> None:
-        """Have `errand` done, however often it fails."""
-        self._put(errand, must=True)
+    def must(self, errand: Errand) -> bool:
+        """Have `errand` done, however often it fails; False where too much waits already."""
+        return self._put(errand, must=True)
 
     def may(self, errand: Errand) -> bool:
         """Have `errand` tried once; False where too much waits already."""
@@ -75,7 +79,9 @@ class Later:
         self._running += 1
         done = False
         try:
-            await errand()
+            # What is not said to a slow store in time is gone; what must be said can wait for it.
+            with patiently(PATIENCE_SECONDS) if must else nullcontext():
+                await errand()
             done = True
         except StoreUnavailable:
             if not must:

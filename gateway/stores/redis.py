@@ -20,7 +20,7 @@ from redis.exceptions import (
 
 from gateway.stores.connecting import CONNECTIONS, client_at
 from gateway.stores.guard import Guard
-from gateway.stores.seam import Ask, Claim, Granted, Left, State
+from gateway.stores.seam import Allotted, Ask, Claim, Granted, Left, State, Statement, Window
 
 T = TypeVar("T")
 
@@ -108,8 +108,8 @@ class RedisStore:
     async def reserve(self, account: str, ask: Ask, lease: float) -> Granted:
         told = json.loads(await self._run(RESERVE, _account(account), [_packed(ask, lease)]))
         left = {
-            what: Left(limit, int(remaining), reset / 1000)
-            for what, (limit, remaining, reset) in dict(told["left"]).items()
+            what: Left(limit, int(remaining), reset / 1000, int(free))
+            for what, (limit, remaining, reset, free) in dict(told["left"]).items()
         }
         if (short := told.get("short")) is None:
             return Granted(True, left=left)
@@ -118,6 +118,14 @@ class RedisStore:
 
     async def settle(self, account: str, ask: Ask) -> None:
         await self._run(SETTLE, _account(account), [_packed(ask)])
+
+    async def allot(
+        self, account: str, statement: Statement, lease: float
+    ) -> Mapping[str, Allotted] | None:
+        told = await self._run(ALLOT, _account(account), [_stated(statement, lease)])
+        if told is None:
+            return None
+        return {name: Allotted(*map(int, each)) for name, each in dict(json.loads(told)).items()}
 
     async def renew(self, account: str, ids: Sequence[str], lease: float) -> None:
         await self._run(RENEW, _account(account), [lease, *ids])
@@ -182,8 +190,9 @@ ADD, SWAP = Script("add"), Script("swap")
 RESERVE = Script("accounts", "reserve")
 SETTLE = Script("accounts", "settle")
 RENEW = Script("accounts", "renew")
+ALLOT = Script("accounts", "allot")
 TAKE, FILL, LEAVE = Script("take"), Script("fill"), Script("leave")
-SCRIPTS = (ADD, SWAP, RESERVE, SETTLE, RENEW, TAKE, FILL, LEAVE)
+SCRIPTS = (ADD, SWAP, RESERVE, SETTLE, RENEW, ALLOT, TAKE, FILL, LEAVE)
 
 
 def _shelf(shelf: str) -> list[str]:
@@ -197,15 +206,32 @@ def _account(account: str) -> list[str]:
 
 
 def _packed(ask: Ask, lease: float = 0.0) -> str:
-    windows = []
-    for each in ask.windows:
-        window = {"s": each.scope, "w": each.what, "c": each.cost, "m": each.minute, "d": each.day}
-        windows.append({name: value for name, value in window.items() if value is not None})
+    return json.dumps({"lease": lease, **_asked(ask)})
+
+
+def _asked(ask: Ask) -> dict[str, Any]:
     scopes = [
         {"s": scope} if limit is None else {"s": scope, "l": limit}
         for scope, limit in ask.open.items()
     ]
-    return json.dumps({"id": ask.id, "lease": lease, "windows": windows, "open": scopes})
+    return {"id": ask.id, "windows": _windows(ask.windows), "open": scopes}
+
+
+def _stated(statement: Statement, lease: float) -> str:
+    told = {
+        "holder": statement.holder, "number": statement.number, "part": statement.part,
+        "holds": _windows(statement.holds), "spent": list(map(_asked, statement.spent)),
+        "lease": lease,
+    }  # fmt: skip
+    return json.dumps(told)
+
+
+def _windows(windows: Sequence[Window]) -> list[dict[str, Any]]:
+    packed = []
+    for each in windows:
+        window = {"s": each.scope, "w": each.what, "c": each.cost, "m": each.minute, "d": each.day}
+        packed.append({name: value for name, value in window.items() if value is not None})
+    return packed
 
 
 def _literal(text: str) -> str:

@@ -9,11 +9,15 @@ from typing import Protocol
 
 
 class StoreUnavailable(Exception):
-    """The store is slow, full or gone; `reason` is one of few words, for metrics."""
+    """The store is slow, full or gone; `reason` is one of few words, for metrics.
 
-    def __init__(self, reason: str):
+    Where it was `asked`, it may have done what it was asked for, or do it yet.
+    """
+
+    def __init__(self, reason: str, *, asked: bool = True):
         super().__init__(f"the store cannot be used now ({reason})")
         self.reason = reason
+        self.asked = asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What the narrowest quota of one kind still has; `reset` seconds until it is whole again."""
+    """What the narrowest quota of one kind still has; `reset` seconds until it is whole again.
+
+    So much of it is `free`: the rest is set aside for gateways.
+    """
 
     limit: int
     remaining: int
     reset: float
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +134,39 @@ class Granted:
     left: Mapping[str, Left] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a holder says of the part of an account's quotas that is set aside for it.
+
+    It still counts on each of `holds`' costs, and would have up to `part` of what is left. `spent`
+    is to be booked beside that. Of two statements the one with the higher `number` is the later.
+    """
+
+    holder: str
+    number: int
+    holds: Sequence[Window]
+    spent: Sequence[Ask] = ()
+    part: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """Of one quota: what is set aside for a holder, what is left for all, and of that today.
+
+    `today` is None where no day is limited.
+    """
+
+    held: int
+    left: int
+    today: int | None = None
+
+
 class Accounts(Protocol):
     """Quotas by account: a rate a minute (GCRA, with a burst of a minute's worth) and UTC days.
 
     What is reserved counts as spent until it is settled, or until nobody has renewed it for `lease`
-    seconds: then its samples and tokens are given back, and its place among requests at once.
+    seconds: then its samples and tokens are given back, and its place among requests at once. What
+    is set aside for a holder nobody else gets, for `lease` seconds from its last statement on.
     """
 
     async def reserve(self, account: str, ask: Ask, lease: float) -> Granted:
@@ -142,6 +178,16 @@ class Accounts(Protocol):
 
         Where nothing is reserved any more they are booked, without limit. Doing it twice is doing
         it once.
+        """
+        ...
+
+    async def allot(
+        self, account: str, statement: Statement, lease: float
+    ) -> Mapping[str, Allotted] | None:
+        """Book what was spent and set aside what is held, and as much more as there is and as
+        `part` allows; by `scope|what`. Nothing is done, and None told, after a later statement.
+
+        What a holder counts on is only ever cut where its lease ended before.
         """
         ...
 
