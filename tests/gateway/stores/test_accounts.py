@@ -7,7 +7,7 @@ import math
 import time
 
 from gateway.stores import Store
-from gateway.stores.seam import Ask, Window
+from gateway.stores.seam import Allotted, Ask, Statement, Window
 
 LEASE = 30.0
 
@@ -22,6 +22,10 @@ def requests(minute: int | None = None, day: int | None = None, cost: int = 1) -
 
 def tokens(cost: int, minute: int | None = None, day: int | None = None) -> Window:
     return Window("*", "tokens", cost, minute, day)
+
+
+def states(number: int, holds: Window, *spent: Ask, by: str = "h", part: float = 0.0) -> Statement:
+    return Statement(by, number, [holds], spent, part)
 
 
 def today() -> int:
@@ -136,3 +140,66 @@ async def test_accounts_do_not_mix(store: Store) -> None:
     assert (await store.reserve("a", ask("1", requests(day=1)), LEASE)).ok
     assert (await store.reserve("b", ask("1", requests(day=1)), LEASE)).ok
     assert not (await store.reserve("a", ask("2", requests(day=1)), LEASE)).ok
+
+
+async def test_what_is_set_aside_nobody_else_gets(store: Store) -> None:
+    told = await store.allot("a", states(1, requests(day=10, cost=0), part=0.5), LEASE)
+    assert told == {"*|requests": Allotted(5, 5, 5)}
+    other = states(1, requests(day=10, cost=0), by="other", part=0.5)
+    assert await store.allot("a", other, LEASE) == {"*|requests": Allotted(2, 3, 3)}
+    granted = [await store.reserve("a", ask(str(i), requests(day=10)), LEASE) for i in range(4)]
+    assert [each.ok for each in granted] == [True] * 3 + [False]
+    assert granted[2].left["requests"].remaining == 7  # as that is not spent
+    assert granted[2].left["requests"].free == 0
+    assert granted[3].retry == 1.0  # as it may be given back at any time
+    assert await store.usage("a", today()) == {"*|requests": 3}
+
+
+async def test_of_a_minute_too(store: Store) -> None:
+    told = await store.allot("a", states(1, requests(minute=60, cost=0), part=0.5), LEASE)
+    assert told == {"*|requests": Allotted(30, 30)}
+    asks = [ask(str(i), requests(minute=60)) for i in range(40)]
+    assert sum([(await store.reserve("a", each, LEASE)).ok for each in asks]) in (30, 31, 32)
+
+
+async def test_a_holder_keeps_what_it_counts_on_and_gives_back_the_rest(store: Store) -> None:
+    await store.allot("a", states(1, requests(day=10, cost=0), part=0.5), LEASE)
+    batch = ask("batch", requests(cost=2))
+    told = await store.allot("a", states(2, requests(day=10, cost=1), batch), LEASE)
+    assert told == {"*|requests": Allotted(1, 7, 7)}
+    assert await store.usage("a", today()) == {"*|requests": 2}
+    again = await store.allot("a", states(3, requests(day=10, cost=1), batch), LEASE)
+    assert again == told  # what was told twice is booked once
+    await store.allot("a", states(4, requests(day=10, cost=0)), LEASE)
+    assert (await store.reserve("a", ask("all", requests(day=10, cost=8)), LEASE)).ok
+
+
+async def test_an_earlier_statement_that_comes_later_does_nothing(store: Store) -> None:
+    await store.allot("a", states(2, requests(day=10, cost=0), part=0.5), LEASE)
+    late = states(1, requests(day=10, cost=0), ask("b", requests(cost=1)))
+    assert await store.allot("a", late, LEASE) is None
+    assert not (await store.reserve("a", ask("x", requests(day=10, cost=6)), LEASE)).ok
+    assert (await store.reserve("a", ask("y", requests(day=10, cost=5)), LEASE)).ok
+
+
+async def test_no_more_is_set_aside_than_there_is(store: Store) -> None:
+    await store.reserve("a", ask("1", requests(day=10, cost=8)), LEASE)
+    told = await store.allot("a", states(1, requests(day=10, cost=5)), LEASE)
+    assert told == {"*|requests": Allotted(2, 0, 0)}
+    await store.settle("a", ask("2", requests(day=10, cost=4)))  # which is booked without limit
+    less = await store.allot("a", states(2, requests(day=10, cost=-1), part=1.0), LEASE)
+    assert less == {"*|requests": Allotted(0, -2, -2)}
+
+
+async def test_what_is_set_aside_is_free_again_when_its_holder_is_silent(store: Store) -> None:
+    await store.allot("a", states(1, requests(day=10, cost=0), part=0.5), 0.1)
+    assert not (await store.reserve("a", ask("x", requests(day=10, cost=6)), LEASE)).ok
+    await asyncio.sleep(0.15)
+    assert (await store.reserve("a", ask("y", requests(day=10, cost=10)), LEASE)).ok
+
+
+async def test_a_limit_of_none_grants_nothing(store: Store) -> None:
+    for window in (requests(minute=0), requests(day=0)):
+        told = await store.reserve("a", ask("1", window), LEASE)
+        assert (told.ok, told.retry) == (False, math.inf)
+    assert (await store.reserve("a", ask("2", tokens(0, minute=0)), LEASE)).ok
