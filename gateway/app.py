@@ -71,13 +71,14 @@ def _add_operations(app: FastAPI, host: Host) -> None:
 
     @app.get("/ready")
     async def ready() -> Response:
-        """At least one backend answers, and the gateway is not shutting down.
+        """At least one backend answers, it is known who may ask, and nothing is shutting down.
 
         `models` tells what is known of each: what all its servers can do.
         """
         members = host.pool.members
         await members.refresh()
-        is_ready = not host.draining and any(each.is_usable for each in members.replicas)
+        answering = any(each.is_usable for each in members.replicas)
+        is_ready = answering and host.keyring.known and not host.draining
         body = {
             "status": "ready" if is_ready else "not ready",
             "draining": host.draining,

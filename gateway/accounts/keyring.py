@@ -40,8 +40,13 @@ class Keyring:
         self._required = required
         self._own = {digest(secret): _of_settings(secret, limits) for secret in secrets}
         self._stored: dict[str, Key] = {}
-        self._asked = False
+        self._asked = self._reached = False
         self._refreshing = asyncio.Lock()
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be told who may ask: the store's keys were read, or there are others."""
+        return bool(self._asked or self._own or self._stored or not self._shared)
 
     @property
     def needed(self) -> bool:
@@ -50,7 +55,7 @@ class Keyring:
 
     async def identify(self, headers: Mapping[str, str]) -> Key:
         """Whose request this is; `Unauthorized` unless its key is known, or none is needed."""
-        if not self.needed and (self._asked or not self._shared):
+        if not self.needed and self.known:
             return ANYONE
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         # Only digests are compared, so the comparison's time tells nothing of a key.
@@ -59,11 +64,12 @@ class Keyring:
         if known is None and self._shared:
             # It may have been added just now. Without a first look nobody knows that none exist.
             reached = await self._look()
-            if not self.needed:
+            if not self.needed and self.known:
                 return ANYONE
             known = self._stored.get(of)
             # Where the store never named a key, the settings' keys are all that anybody knows of.
-            if known is None and of and not reached and (self._stored or not self._own):
+            unsure = of and not reached and (self._stored or not self._own)
+            if known is None and (unsure or not (self.needed or self.known)):
                 raise StateUnavailable("API keys cannot be looked up now")
         if known is None or known.revoked is not None:
             raise Unauthorized("a valid API key is needed: authorization: Bearer KEY")
@@ -79,14 +85,13 @@ class Keyring:
         """Whether the store could be read; who waits for another's look does not look again."""
         waited = self._refreshing.locked()
         async with self._refreshing:
-            if waited:
-                return self._store.state == "ok"
-            try:
-                await self._read()
-            except StoreUnavailable:
-                return False
-            self._asked = True
-            return True
+            if not waited:
+                try:
+                    await self._read()
+                    self._asked = self._reached = True
+                except StoreUnavailable:
+                    self._reached = False
+            return self._reached
 
     async def _read(self) -> None:
         rows = await self._store.rows(TABLE)

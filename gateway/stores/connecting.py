@@ -24,55 +24,65 @@ from redis.backoff import NoBackoff
 CONNECTIONS = 64
 """Most connections of one gateway to one server; a command without one waits, within its bound."""
 
+CONNECT_SECONDS = 2.0
+"""A connection that takes longer is given up. Each command is bounded beside that: what counts for
+it is Redis' time and not this process's, which may be too busy to see a connection made."""
+
 Client = Redis | RedisCluster
 
 
-def client_at(url: str, bound: float) -> Client:
+def client_at(url: str) -> Client:
     """A client for `url`; nothing is contacted yet. ValueError says what the URL lacks."""
     parts = urlsplit(url)
     scheme, _, kind = parts.scheme.partition("+")
     if kind not in KINDS or scheme not in SCHEMES:
         allowed = ", ".join([*SCHEMES, "redis+cluster", "redis+sentinel"])
         raise ValueError(f"unknown scheme {parts.scheme!r}; allowed: {allowed}")
-    return KINDS[kind](url, parts, bound)
+    return KINDS[kind](url, parts)
 
 
-def _one(url: str, parts: SplitResult, bound: float) -> Client:
+def _one(url: str, parts: SplitResult) -> Client:
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=CONNECTIONS, timeout=bound, socket_connect_timeout=bound, retry=_once()
+        url,
+        max_connections=CONNECTIONS,
+        timeout=CONNECT_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        retry=_once(),
     )
     return Redis.from_pool(pool)
 
 
-def _cluster(url: str, parts: SplitResult, bound: float) -> Client:
+def _cluster(url: str, parts: SplitResult) -> Client:
     nodes = [ClusterNode(host, port) for host, port in _places(parts, 6379)]
     return RedisCluster(
         startup_nodes=nodes,
         max_connections=CONNECTIONS,
-        socket_connect_timeout=bound,
+        socket_connect_timeout=CONNECT_SECONDS,
         retry=Retry(NoBackoff(), 1),  # a slot may just have moved
         **_credentials(parts),
     )
 
 
-def _sentinel(url: str, parts: SplitResult, bound: float) -> Client:
+def _sentinel(url: str, parts: SplitResult) -> Client:
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("a Sentinel URL names its service: redis+sentinel://host:port/SERVICE")
     heard: Any = Sentinel  # which redis-py has no types for
-    sentinels = heard(_places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": bound})
+    sentinels = heard(
+        _places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": CONNECT_SECONDS}
+    )
     client: Redis = sentinels.master_for(
         service,
         db=int(database or 0),
         max_connections=CONNECTIONS,
-        socket_connect_timeout=bound,
+        socket_connect_timeout=CONNECT_SECONDS,
         retry=_once(),
         **_credentials(parts),
     )
     return client
 
 
-KINDS: Mapping[str, Callable[[str, SplitResult, float], Client]] = {
+KINDS: Mapping[str, Callable[[str, SplitResult], Client]] = {
     "": _one, "cluster": _cluster, "sentinel": _sentinel,
 }  # fmt: skip
 SCHEMES = ("redis", "rediss", "unix")

@@ -16,6 +16,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     RedisError,
     ResponseError,
+    TimeoutError,
 )
 
 from gateway.stores.connecting import CONNECTIONS, client_at
@@ -27,6 +28,7 @@ T = TypeVar("T")
 REASONS: Mapping[type[Exception], str] = {
     OutOfMemoryError: "full",
     ResponseError: "refusing",
+    TimeoutError: "slow",
     RedisError: "gone",
     OSError: "gone",
 }
@@ -58,7 +60,7 @@ class RedisStore:
         bound: float = BOUND_SECONDS,
         count: Callable[[str], None] = lambda reason: None,
     ):
-        self._client: Redis | RedisCluster = client_at(url, bound)
+        self._client: Redis | RedisCluster = client_at(url)
         # A cluster's client does not wait for a connection, but fails without one.
         self._places = asyncio.Semaphore(CONNECTIONS)
         self.guard = Guard(bound, REASONS, count)

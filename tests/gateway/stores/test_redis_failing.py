@@ -21,6 +21,7 @@ from gateway.stores.redis import RedisStore
 from gateway.testing import FakeBackend, Reply, user
 from tests.conftest import Serve, Served, settles
 from tests.redis_servers import RedisServer, redis_server
+from tests.slow_redis import slow_redis
 
 BOUND_MS = 5000.0
 """More than the default, on a machine where this process itself may have to wait."""
@@ -185,6 +186,29 @@ async def test_quotas_fall_back_to_a_share_or_fail_closed(
     await ask(one, closed)
     with pytest.raises(openai.AuthenticationError):
         await ask(one, "sk-unknown")
+
+
+async def test_nobody_is_served_before_it_is_known_who_may_ask(
+    serve: Serve, mortal: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gateway that starts while Redis is away cannot know whether there are keys."""
+    assert await asyncio.to_thread(main, ["keys", "add", "ann", f"--redis={mortal.url}"]) == 0
+    secret = capsys.readouterr().out.strip()
+    async with slow_redis(mortal.port) as way:
+        way.open = False
+        served = await serve(numbered(), redis=way.url, redis_bound_ms=BOUND_MS)
+        for key in ("sk-unknown", secret):
+            with pytest.raises(openai.InternalServerError) as refused:
+                await ask(served, key)
+            assert refused.value.response.status_code == 503
+        assert (await ready(served))["status"] == "not ready"
+        way.open = True
+        await healed(served)
+        assert await settles(lambda: served.host.keyring.known, 20)
+        await ask(served, secret)
+        with pytest.raises(openai.AuthenticationError):
+            await ask(served, "sk-unknown")
+        assert (await ready(served))["status"] == "ready"
 
 
 async def test_killed_and_started_again_under_load_no_request_fails(
