@@ -19,6 +19,8 @@ from gateway.stores import Store
 from gateway.stores.opening import commanded
 
 DAY = 86400
+WHERE = ("redis", "config")
+"""Settings that say where the keys are."""
 
 
 class Unusable(Exception):
@@ -28,6 +30,9 @@ class Unusable(Exception):
 def main(argv: Sequence[str]) -> int:
     """Run a subcommand; 2 where it cannot be used, 1 where the store cannot."""
     options, rest = _parser().parse_known_args(argv)
+    for name in WHERE:
+        if (told := getattr(options, name)) is not None:
+            rest += [f"--{name}", told]
     work: Callable[[Store, argparse.Namespace], Awaitable[None]] = options.work
 
     async def run(store: Store, settings: Settings) -> int:
@@ -165,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     used.add_argument("key", nargs="?", help="id or name; all where unset")
     used.add_argument("--days", type=int, default=1, help="so many days, today included (UTC)")
     used.set_defaults(work=usage)
+    for each in (made, shown, ended, used):
+        for name in WHERE:  # told here too, lest their values be taken for a name
+            each.add_argument(f"--{name}", help=argparse.SUPPRESS)
     for each in (made, shown, used):
         each.add_argument("--json", action="store_true", help="as JSON")
     return parser

@@ -29,7 +29,7 @@ async def url(server: RedisServer) -> str:
 @pytest.fixture
 def keys(url: str, capsys: pytest.CaptureFixture[str]) -> Any:
     async def run(*words: str) -> str:
-        command = ["keys", *words, f"--redis={url}"]
+        command = ["keys", *words, "--redis", url]
         assert await asyncio.to_thread(main, command) == 0
         return capsys.readouterr().out.strip()
 
@@ -70,6 +70,12 @@ async def test_a_key_lives_from_add_to_revoke(keys: Any, url: str, serve: Serve)
     with pytest.raises(openai.AuthenticationError):
         await ask(served, secret)
     assert "revoked" in await keys("list")
+
+
+async def test_all_keys_usage_is_told_where_none_is_named(keys: Any) -> None:
+    for name in ("ann", "bob"):
+        await keys("add", name)
+    assert {row["name"] for row in json.loads(await keys("usage", "--json"))} == {"ann", "bob"}
 
 
 async def test_usage_is_booked_by_key_and_model(keys: Any, url: str, serve: Serve) -> None:

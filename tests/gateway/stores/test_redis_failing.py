@@ -16,7 +16,7 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.stores import StoreUnavailable
-from gateway.stores.guard import open_purse, unhurried
+from gateway.stores.guard import last_word, open_purse, patiently, unhurried
 from gateway.stores.redis import RedisStore
 from gateway.testing import FakeBackend, Reply, user
 from tests.conftest import Serve, Served, settles
@@ -108,6 +108,49 @@ async def test_a_request_waits_no_longer_for_many_commands_than_for_one(
         await store.read("key")
     with pytest.raises(StoreUnavailable):
         await store.read("key")
+    await store.close()
+
+
+async def test_a_stall_of_this_process_is_no_slowness_of_redis(mortal: RedisServer) -> None:
+    store = RedisStore(mortal.url, bound=0.1)
+    await store.read("warm")
+
+    async def busy() -> None:
+        for _ in range(6):
+            time.sleep(0.05)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+
+    _, told = await asyncio.gather(busy(), store.guard(lambda: asyncio.sleep(0.05, "told")))
+    assert told == "told"
+    await store.close()
+
+
+async def test_work_beside_the_requests_has_time_for_a_slow_redis(mortal: RedisServer) -> None:
+    async with slow_redis(mortal.port) as way:
+        store = RedisStore(way.url, bound=0.1)
+        await store.read("warm")
+        way.seconds = 0.4
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable) as refused:
+                await store.read("key")
+            assert refused.value.asked
+        with pytest.raises(StoreUnavailable) as refused:
+            await store.read("key")
+        assert not refused.value.asked
+        with patiently(10):
+            await store.read("key")
+        assert store.state == "slow"  # for requests
+        await store.close()
+
+
+async def test_a_requests_last_word_has_something_kept_back_for_it(mortal: RedisServer) -> None:
+    store = RedisStore(mortal.url, bound=10)
+    await store.read("warm")
+    open_purse(0.5)
+    while await done(store):
+        pass
+    last_word()
+    await store.guard(lambda: asyncio.sleep(0))
     await store.close()
 
 
