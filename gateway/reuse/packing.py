@@ -34,7 +34,7 @@ class Unreadable(ValueError):
 class LaterMapping(Mapping[str, Any]):
     """A JSON object that is read when somebody looks into it."""
 
-    def __init__(self, packed: bytes, *, squeezed: bool):
+    def __init__(self, packed: memoryview, *, squeezed: bool):
         self._packed = packed
         self._squeezed = squeezed
         self._read: dict[str, Any] | None = None
@@ -165,18 +165,19 @@ def _usage(usage: Usage) -> list[int]:
             usage.reasoning_tokens]  # fmt: skip
 
 
-def _parts(packed: bytes) -> tuple[dict[str, Any], bytes, bool]:
+def _parts(packed: bytes) -> tuple[dict[str, Any], memoryview, bool]:
+    view = memoryview(packed)  # log-probabilities are the most of it, and seldom looked at
     try:
         version, flags, length = HEAD.unpack_from(packed)
         if version != VERSION:
             raise Unreadable(f"version {version}")
-        first = packed[HEAD.size : HEAD.size + length]
+        first = view[HEAD.size : HEAD.size + length]
         told = orjson.loads(_loosen(first) if flags & 1 else first)
     except (struct.error, orjson.JSONDecodeError, zstandard.ZstdError) as error:
         raise Unreadable(str(error)) from None
     if not isinstance(told, dict):
         raise Unreadable("not an object")
-    return told, packed[HEAD.size + length :], bool(flags & 2)
+    return told, view[HEAD.size + length :], bool(flags & 2)
 
 
 def _squeeze(content: bytes) -> tuple[bytes, bool]:
@@ -185,7 +186,7 @@ def _squeeze(content: bytes) -> tuple[bytes, bool]:
     return SQUEEZE.compress(content), True
 
 
-def _loosen(content: bytes) -> bytes:
+def _loosen(content: memoryview) -> bytes:
     if not 0 <= zstandard.frame_content_size(content) <= LARGEST:
         raise Unreadable("too large, or of unknown size")
     return LOOSEN.decompress(content)
