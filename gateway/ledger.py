@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import BudgetExhausted
-from gateway.types import Budget, Usage
+from gateway.types import NO_USAGE, Budget, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Ledger:
         self._budget = budget
         self._tokens_reserved = 0
         self.samples = 0
-        self.usage = Usage()
+        self.usage = NO_USAGE
 
     @property
     def deadline(self) -> float | None:
@@ -43,15 +43,20 @@ class Ledger:
         seconds = self._budget.seconds
         return None if seconds is None else self._started + seconds
 
+    @property
+    def seconds(self) -> float | None:
+        """Time that is left; None is without limit."""
+        deadline = self.deadline
+        return None if deadline is None else max(0.0, deadline - self._clock())
+
     def left(self) -> Budget:
         """What is neither spent nor reserved."""
         samples, tokens = self._budget.samples, self._budget.tokens
         spent = self.usage.completion_tokens + self._tokens_reserved
-        deadline = self.deadline
         return Budget(
             samples=None if samples is None else max(0, samples - self.samples),
             tokens=None if tokens is None else max(0, tokens - spent),
-            seconds=None if deadline is None else max(0.0, deadline - self._clock()),
+            seconds=self.seconds,
         )
 
     def reserve(self, calls: int, *, samples: bool, max_tokens: int | None) -> Reservation:

@@ -252,6 +252,10 @@ class Metrics:
         )
         gauge.set_function(count)
 
+    def placed(self, how: str) -> None:
+        """Book where a call went."""
+        self._child(self.affinity, how).inc()
+
     def store_failed(self, reason: str) -> None:
         """Book a command that the store did not do."""
         self._child(self.store_failures, reason).inc()

@@ -25,7 +25,7 @@ from gateway.policy import Policy
 from gateway.reading import Sink
 from gateway.session import Means, Session
 from gateway.trace import Trace
-from gateway.types import UNJUDGED, Outcome, Request, Usage
+from gateway.types import UNJUDGED, Budget, Outcome, Request, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,9 @@ async def run(
     usual = not outcome.degraded and outcome.stop not in CUT_SHORT
     known = means.calibration if usual else Calibration()
     fitted = _map(seen, known, request.model, policy)
-    outcome = replace(outcome, confidence=_confidence(fitted, seen))
+    confidence = _confidence(fitted, seen)
+    if confidence != outcome.confidence:
+        outcome = replace(outcome, confidence=confidence)
     if policy.abstain is not None:
         outcome = _abstained(outcome, policy.abstain, relayed=session.relayed)
     drawn = tuple(candidate.id for candidate in session.candidates)
@@ -122,7 +124,8 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
     if not outcome.candidates:
         failed = StrategyFailed(f"strategy {name} answered with nothing")
         return _best_so_far(session, "strategy_error", failed)
-    return replace(outcome, stop=_stop(session, policy, outcome))
+    stop = _stop(session, policy, outcome)
+    return outcome if stop == outcome.stop else replace(outcome, stop=stop)
 
 
 def _stop(session: Session, policy: Policy, outcome: Outcome) -> str:
@@ -131,10 +134,13 @@ def _stop(session: Session, policy: Policy, outcome: Outcome) -> str:
         return outcome.stop
     if "deadline" in session.notes:
         return "deadline"
-    left = session.budget
-    fewer = session.begun < policy.asked and 0 in (left.samples, left.tokens)
+    fewer = session.begun < policy.asked and _is_spent(session.budget)
     cut = session.shortened and any(c.finish_reason == "length" for c in outcome.candidates)
     return "budget" if fewer or cut else "complete"
+
+
+def _is_spent(left: Budget) -> bool:
+    return 0 in (left.samples, left.tokens)
 
 
 def _best_so_far(session: Session, stop: str, error: GatewayError) -> Outcome:

@@ -25,6 +25,7 @@ from gateway.sandbox.verdict import Executor, Limits, NoSandbox, Verdict
 from gateway.stores.memory import MemoryStore
 from gateway.trace import Tallied, Trace
 from gateway.types import (
+    NO_USAGE,
     Budget,
     Candidate,
     Capabilities,
@@ -57,6 +58,18 @@ class Means:
     sandbox: Executor = field(default_factory=NoSandbox)
     learned: Learned = field(default_factory=lambda: Learned(MemoryStore()))
     calibration: Calibration = field(default_factory=Calibration)
+
+    def through(self, backend: Backend) -> Means:
+        """These, with another way to the models."""
+        return Means(
+            backend,
+            self.verifiers,
+            self.compute,
+            self.roles,
+            self.sandbox,
+            self.learned,
+            self.calibration,
+        )
 
 
 class Session(Measures):
@@ -329,13 +342,13 @@ class Session(Measures):
     def _settle(
         self, readings: Sequence[Reading], reservation: Reservation, *, judging: bool = False
     ) -> None:
-        usage = sum((reading.usage for reading in readings), Usage())
+        usage = sum((reading.usage for reading in readings), NO_USAGE)
         self._ledger.settle(reservation, usage)
         self._trace.spend(usage, judging=judging)
 
     def _soft_deadline(self) -> float | None:
         """When upstream calls stop, in the loop's time: early enough to score what there is."""
-        seconds = self._ledger.left().seconds
+        seconds = self._ledger.seconds
         if seconds is None:
             return None
         return asyncio.get_running_loop().time() + max(0.0, seconds - self._margin)

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.types import Score, Usage
+from gateway.types import NO_USAGE, Score, Usage
 
 _JUDGE: ContextVar[str | None] = ContextVar("its_judge", default=None)
 """The verifier at work in this task: verifiers run side by side, and each pays for itself."""
@@ -34,13 +34,13 @@ class Trace:
     """
 
     clock: Callable[[], float] = time.monotonic
-    sampling: Usage = field(default_factory=Usage)
-    judging: Usage = field(default_factory=Usage)
+    sampling: Usage = NO_USAGE
+    judging: Usage = NO_USAGE
     waited: float = 0.0
     samples: int = 0
     samples_saved: int = 0
     samples_reused: int = 0
-    reused: Usage = field(default_factory=Usage)
+    reused: Usage = NO_USAGE
     cached: bool = False
     verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))

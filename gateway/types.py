@@ -45,6 +45,8 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
+        if self is NO_USAGE:  # most sums have but one part
+            return other
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
@@ -60,6 +62,9 @@ class Usage:
             max(0, self.cached_tokens - other.cached_tokens),
             max(0, self.reasoning_tokens - other.reasoning_tokens),
         )
+
+
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Outcome:
 
     def with_degraded(self, *names: str) -> Outcome:
         fresh = tuple(name for name in dict.fromkeys(names) if name not in self.degraded)
-        return replace(self, degraded=self.degraded + fresh)
+        return replace(self, degraded=self.degraded + fresh) if fresh else self
 
 
 @dataclass(frozen=True, slots=True)

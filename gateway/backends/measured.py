@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import lru_cache
 
 from gateway.backends import Backend
 from gateway.errors import UpstreamError, UpstreamRejected
@@ -18,7 +19,7 @@ class Measured:
     def __init__(self, below: Backend, metrics: Metrics):
         self.name = below.name
         self._below = below
-        self._calls = metrics.upstream_calls
+        self._calls = lru_cache(maxsize=8)(metrics.upstream_calls.labels)
         self._prompt = metrics.upstream_tokens.labels(below.name, "prompt")
         self._completion = metrics.upstream_tokens.labels(below.name, "completion")
         self._seconds = metrics.upstream_seconds.labels(below.name)
@@ -49,7 +50,7 @@ class Measured:
             raise
         finally:
             self._in_flight.dec()
-            self._calls.labels(self.name, result).inc()
+            self._calls(self.name, result).inc()
             self._seconds.observe(time.monotonic() - started)
 
     def _spent(self, usage: Usage) -> None:

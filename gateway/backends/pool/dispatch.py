@@ -187,7 +187,7 @@ class Dispatcher:
             slack=self._knobs.affinity_slack,
             spread=self._knobs.affinity_spread,
         )
-        self._metrics.affinity.labels(how).inc()
+        self._metrics.placed(how)
         return replica
 
     def _unknown(self, model: str) -> ModelNotFound:

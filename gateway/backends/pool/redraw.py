@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from gateway.errors import UpstreamError
-from gateway.types import Delta, Event, Finished, Restarted, Sample, Spent, Usage
+from gateway.types import NO_USAGE, Delta, Event, Finished, Restarted, Sample, Spent, Usage
 
 R = TypeVar("R")
 
@@ -23,7 +23,7 @@ class Progress(Generic[R]):
         self._of_attempt = list(range(request.n)) if isinstance(request, Sample) else []
         self._grown: dict[int, Delta] = {}
         self._ended: dict[int, Usage] = {}
-        self._banked = Usage()
+        self._banked = NO_USAGE
         self._moved = False
         self._opaque = False
         self.begun = False
@@ -40,8 +40,8 @@ class Progress(Generic[R]):
                 own = event.candidate.usage
                 if own is None and grown is not None:
                     own = Usage(grown.prompt_tokens, grown.tokens)
-                self._ended[event.index] = own or Usage()
-                return replace(event, index=self._of_attempt[event.index])
+                self._ended[event.index] = own or NO_USAGE
+                return replace(event, index=self._of_attempt[event.index]) if self._moved else event
             case Spent():
                 return Spent(self._banked + event.usage) if self._moved else event
             case _:
