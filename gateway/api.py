@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 
 import orjson
 from fastapi import FastAPI, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import openai
 from gateway.accounts.estimate import capped, costs_of, costs_of_relayed
@@ -39,10 +39,12 @@ Headers = dict[str, str]
 MOST_FEEDBACK = 64 * 2**10
 
 Route = Callable[[Host, Request, Headers, Key], Awaitable[Response]]
+Guarded = Callable[[Request], Awaitable[Response]]
 
 
-def add_api(app: FastAPI, host: Host) -> None:
-    """Add the API's routes; each needs a key, where keys are set."""
+def add_api(app: FastAPI, host: Host) -> dict[str, ASGIApp]:
+    """Add the API's routes, each behind a key where keys are set; those of POST, by path."""
+    posts: dict[str, ASGIApp] = {}
     for path, method, route in (
         ("/v1/chat/completions", "POST", chat_completions),
         ("/v1/models", "GET", models),
@@ -53,10 +55,22 @@ def add_api(app: FastAPI, host: Host) -> None:
         ("/v1/its/feedback", "GET", labels),
     ):
         # Plain routes: bodies are read and checked here, so FastAPI need not do it again.
-        app.router.add_route(path, _guarded(host, route), methods=[method])
+        guarded = _guarded(host, route)
+        app.router.add_route(path, guarded, methods=[method])
+        if method == "POST":
+            posts[path] = _answering(guarded)
+    return posts
 
 
-def _guarded(host: Host, route: Route) -> Callable[[Request], Awaitable[Response]]:
+def _answering(guarded: Guarded) -> ASGIApp:
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await guarded(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return answering
+
+
+def _guarded(host: Host, route: Route) -> Guarded:
     async def guarded(request: Request) -> Response:
         headers = {"x-request-id": request_id(request.headers)}
         try:
@@ -100,7 +114,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers, key: 
         headers["x-request-id"],
         chat,
         policy,
-        replace(host.means, backend=backend),
+        host.means.through(backend),
         host.metrics,
         host.receipts,
         model,
