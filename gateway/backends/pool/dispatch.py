@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from gateway.backends.pool.choice import choose
@@ -34,7 +34,7 @@ class Wanted:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class Place:
     """A replica that a call has; it is taken when the place is made."""
 
     replica: Replica
@@ -45,7 +45,28 @@ class _Place:
 @dataclass(slots=True, eq=False)
 class _Waiter:
     wanted: Wanted
-    place: asyncio.Future[_Place]
+    place: asyncio.Future[Place]
+
+
+class _Held:
+    """A place while a call has it. A class, as a generator would cost a call more than its work."""
+
+    __slots__ = ("_dispatcher", "_place", "_wanted")
+
+    def __init__(self, dispatcher: Dispatcher, wanted: Wanted):
+        self._dispatcher = dispatcher
+        self._wanted = wanted
+
+    async def __aenter__(self) -> Replica:
+        self._place = await self._dispatcher.take(self._wanted)
+        replica = self._place.replica
+        self._wanted.tried.add(replica.name)
+        return replica
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: object
+    ) -> None:
+        self._dispatcher.ended(self._place, error)
 
 
 class Dispatcher:
@@ -61,32 +82,34 @@ class Dispatcher:
         self._metrics = metrics
         self._queues: defaultdict[str, FairQueue[_Waiter]] = defaultdict(FairQueue)
 
-    @asynccontextmanager
-    async def place(self, wanted: Wanted) -> AsyncIterator[Replica]:
+    def place(self, wanted: Wanted) -> AbstractAsyncContextManager[Replica]:
         """A replica for one call, whose end tells how the replica is.
 
         `Overloaded` where the wait in line was too long, or would be any with `wanted.now`;
         `ModelNotFound` where nobody serves the model.
         """
-        place = await self._place(wanted)
+        return _Held(self, wanted)
+
+    async def take(self, wanted: Wanted) -> Place:
+        """A place, now or after a wait in line."""
+        if not self._queues or not self._queues.get(wanted.model):
+            place = self._take(wanted)
+            if place is not None:
+                return place
+        if wanted.now:
+            raise Overloaded(f"no replica for {wanted.model!r} is free")
+        return await self._in_line(wanted)
+
+    def ended(self, place: Place, error: BaseException | None) -> None:
+        """The call at `place` is over; an abort says nothing of the replica."""
         replica, trial = place.replica, place.trial
-        wanted.tried.add(replica.name)
-        breaker, clock = replica.breaker, replica.clock
-        try:
-            yield replica
-        except UpstreamRejected:
-            breaker.succeeded(clock(), trial=trial)
-            raise
-        except UpstreamError:
+        if error is None or isinstance(error, UpstreamRejected):
+            replica.breaker.succeeded(replica.clock(), trial=trial)
+        elif isinstance(error, UpstreamError):
             self._failed(replica, trial=trial)
-            raise
-        except BaseException:
-            breaker.dropped(trial=trial)
-            raise
         else:
-            breaker.succeeded(clock(), trial=trial)
-        finally:
-            self._free(place)
+            replica.breaker.dropped(trial=trial)
+        self._free(place)
 
     def offer(self) -> None:
         """Give those in line what is free; to be called when a replica joined or came back."""
@@ -96,16 +119,7 @@ class Dispatcher:
             if not self._queues[model]:
                 del self._queues[model]
 
-    async def _place(self, wanted: Wanted) -> _Place:
-        if not self._queues or not self._queues.get(wanted.model):
-            place = self._take(wanted)
-            if place is not None:
-                return place
-        if wanted.now:
-            raise Overloaded(f"no replica for {wanted.model!r} is free")
-        return await self._in_line(wanted)
-
-    async def _in_line(self, wanted: Wanted) -> _Place:
+    async def _in_line(self, wanted: Wanted) -> Place:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(wanted, loop.create_future())
         queue = self._queues[wanted.model]
@@ -155,7 +169,7 @@ class Dispatcher:
                 return True
         return False
 
-    def _take(self, wanted: Wanted) -> _Place | None:
+    def _take(self, wanted: Wanted) -> Place | None:
         """Choose and take a place; None where there is none now."""
         serving = [each for each in self._replicas if each.serves(wanted.model)]
         if not serving:
@@ -164,7 +178,7 @@ class Dispatcher:
         replica = self._among(wanted, serving, free)
         if replica is None:
             return None
-        return _Place(replica, wanted.units, replica.begin(wanted.units))
+        return Place(replica, wanted.units, replica.begin(wanted.units))
 
     def _among(
         self, wanted: Wanted, serving: Sequence[Replica], free: Sequence[Replica]
@@ -208,7 +222,7 @@ class Dispatcher:
                 replica.breaker.open(now)
                 self._metrics.ejections.labels(replica.name, "outlier").inc()
 
-    def _free(self, place: _Place) -> None:
+    def _free(self, place: Place) -> None:
         place.replica.end(place.units)
         if self._queues:
             self.offer()

@@ -64,35 +64,49 @@ class VLLMBackend:
         self._known.seen([str(m["id"]) for m in listed if m.get("owned_by") == "vllm"])
         return [str(model["id"]) for model in listed]
 
-    async def call(self, request: Call) -> AsyncGenerator[Event]:
+    def call(self, request: Call) -> AsyncGenerator[Event]:
         if not isinstance(request, Sample):
-            ask = ASKS[type(request)]
-            can = await self._known.sure(request.model)
-            rows, usage = await ask(self._client, request, can)
-            yield rows
-            yield Spent(usage)
-            return
-        request = await self._checked(request)
-        written = self._continued if isinstance(request.prefix, tuple) else self._chat
-        async with aclosing(written(request)) as events:
-            async for event in events:
-                yield event
+            return self._asked(request)
+        return self._continued(request) if request.prefix else self._chat(request)
 
-    async def _checked(self, request: Sample) -> Sample:
-        """`request` as this server can serve it; `Unsupported` names a field that it cannot."""
+    async def _asked(self, request: Call) -> AsyncGenerator[Event]:
+        ask = ASKS[type(request)]
+        can = await self._known.sure(request.model)
+        rows, usage = await ask(self._client, request, can)
+        yield rows
+        yield Spent(usage)
+
+    def _check(self, request: Sample) -> None:
+        """`Unsupported` names a field that this server cannot heed."""
+        if NEEDS.keys().isdisjoint(request.fields):
+            return
         can = self._known.of(request.model)
         for name, needed in NEEDS.items():
             if request.fields.get(name) and not getattr(can, needed):
                 message = f"{name}: the server of {request.model} does not know it"
                 raise Unsupported(message, param=name)
-        if not request.prefix or can.continuation or isinstance(request.prefix, tuple):
+
+    async def _continuable(self, request: Sample) -> Sample:
+        """`request` with its prefix as this server can continue it."""
+        can = self._known.of(request.model)
+        if can.continuation or isinstance(request.prefix, tuple):
             return request
         if not can.tokenize:
             raise Unsupported(f"the server of {request.model} cannot continue an answer")
         ids = await tokens.text_ids(self._client, request.model, request.prefix)
         return replace(request, prefix=tuple(ids))
 
+    async def _continued(self, request: Sample) -> AsyncGenerator[Event]:
+        """The continuation of a prefix."""
+        self._check(request)
+        request = await self._continuable(request)
+        written = self._of_ids if isinstance(request.prefix, tuple) else self._chat
+        async with aclosing(written(request)) as events:
+            async for event in events:
+                yield event
+
     async def _chat(self, request: Sample) -> AsyncGenerator[Event]:
+        self._check(request)
         body = orjson.dumps(chat.body_of(request))
         async with self._client.exchange("POST", chat.CHAT, body) as response:
             if not request.stream:
@@ -103,7 +117,7 @@ class VLLMBackend:
                 async for event in events:
                     yield event
 
-    async def _continued(self, request: Sample) -> AsyncGenerator[Event]:
+    async def _of_ids(self, request: Sample) -> AsyncGenerator[Event]:
         """The continuation of a prefix given as token ids."""
         assert isinstance(request.prefix, tuple)
         if not self.capabilities(request.model).tokenize:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import aiohttp
 import orjson
@@ -16,6 +17,10 @@ Headers = Callable[[], Mapping[str, str]]
 
 LARGEST_ANSWER = 256 * 2**20
 """Bytes of an answer in one piece: a whole vocabulary's log-probabilities at many places."""
+
+
+BROKEN = (aiohttp.ClientError, TimeoutError)
+"""What aiohttp raises where a connection fails."""
 
 
 class Client:
@@ -46,11 +51,16 @@ class Client:
         self._more = headers
         self._client: aiohttp.ClientSession | None = None
 
-    @asynccontextmanager
-    async def exchange(
+    def exchange(
         self, method: str, path: str, body: bytes | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A response below 400; leaving the context before its end closes the connection."""
+        return _Exchange(self, method, path, body)
+
+    def request(
+        self, method: str, path: str, body: bytes | None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Any response, and errors as aiohttp has them."""
         if self._client is None:
             # vLLM's server closes a connection after 5 idle seconds; who keeps one longer writes
             # into it just as it goes.
@@ -59,17 +69,10 @@ class Client:
             self._client = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
-        url = self._base + path
         headers = {**self._more(), **self._headers} if self._more else self._headers
-        try:
-            async with self._client.request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                if response.status >= 300:
-                    raise await self._refusal(response)
-                yield response
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._unavailable(error) from error
+        return self._client.request(
+            method, self._base + path, data=body, headers=headers, allow_redirects=False
+        )
 
     async def post(self, path: str, body: Json) -> Json:
         """The JSON object that answers a body; `UpstreamError` where it is none, or too large."""
@@ -81,20 +84,21 @@ class Client:
         try:
             async for chunk in chunks:
                 yield chunk
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._unavailable(error) from error
+        except BROKEN as error:
+            raise self.unavailable(error) from error
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
             self._client = None
 
-    def _unavailable(self, error: BaseException) -> UpstreamUnavailable:
+    def unavailable(self, error: BaseException) -> UpstreamUnavailable:
+        """What a client is told where the connection failed."""
         self.failures += 1
         # The error's own text names addresses, which are not the client's business.
         return UpstreamUnavailable(f"backend {self._name} is unavailable: {type(error).__name__}")
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
+    async def refusal(self, response: aiohttp.ClientResponse) -> UpstreamError:
         """A 4xx is the client's, with the upstream's words; all else is the upstream's failure."""
         status = response.status
         if status == 501:
@@ -110,6 +114,36 @@ class Client:
         if "retry-after" in response.headers:
             error.headers["retry-after"] = response.headers["retry-after"]
         return error
+
+
+class _Exchange:
+    """A request and its response. A class, as a generator would cost a call more than its work."""
+
+    __slots__ = ("_client", "_entered")
+
+    def __init__(self, client: Client, method: str, path: str, body: bytes | None):
+        self._client = client
+        self._entered = client.request(method, path, body)
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        try:
+            response = await self._entered.__aenter__()
+            if response.status < 300:
+                return response
+            async with response:
+                raise await self._client.refusal(response)
+        except BROKEN as error:
+            raise self._client.unavailable(error) from error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: Any
+    ) -> None:
+        try:
+            await self._entered.__aexit__(kind, error, at)
+        except BROKEN as broken:
+            raise self._client.unavailable(broken) from broken
+        if isinstance(error, BROKEN):
+            raise self._client.unavailable(error) from error
 
 
 async def whole(response: aiohttp.ClientResponse) -> Json:
