@@ -58,11 +58,16 @@ def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> Json:
     calls: dict[int, Json] = {}
     tokens: list[int] = []
     for chunk in chunks:
-        _grow_message(whole["message"], calls, chunk.get("delta") or {})
-        _grow_logprobs(whole, chunk.get("logprobs"))
-        tokens.extend(chunk.get("token_ids") or ())
         for key, value in chunk.items():
-            if key not in ("delta", "logprobs", "token_ids") and value is not None:
+            if value is None:
+                continue
+            if key == "delta":
+                _grow_message(whole["message"], calls, value)
+            elif key == "logprobs":
+                _grow_logprobs(whole, value)
+            elif key == "token_ids":
+                tokens.extend(value)
+            else:
                 whole[key] = value
     if calls:
         whole["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]

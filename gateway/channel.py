@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from gateway.openai import delta
-from gateway.types import Usage
 
 CAPACITY = 64
 """Choices that may wait for a slow client before the upstream is read more slowly."""
 
 Choice = Mapping[str, Any]
-Told = tuple[Choice, Usage]
-"""A choice, and what its candidate has cost so far."""
+Told = tuple[Choice, int, int]
+"""A choice, and the prompt's and the completion's tokens that its candidate has cost so far."""
 
 
 class Channel:
@@ -24,17 +23,17 @@ class Channel:
     """
 
     def __init__(self, *, progress: bool = False):
-        self._queue: asyncio.Queue[Told | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Told | tuple[()] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(CAPACITY)
         self._progress = progress
 
-    async def choice(self, choice: Choice, usage: Usage) -> None:
+    async def choice(self, choice: Choice, prompt_tokens: int, tokens: int) -> None:
         await self._room.acquire()
-        self._queue.put_nowait((choice, usage))
+        self._queue.put_nowait((choice, prompt_tokens, tokens))
 
     async def progress(self, text: str) -> None:
         if self._progress:
-            await self.choice(delta(0, reasoning_content=text + "\n"), Usage())
+            await self.choice(delta(0, reasoning_content=text + "\n"), 0, 0)
 
     def close(self) -> None:
         """End the reader's iteration, after what still waits."""
@@ -45,19 +44,53 @@ class Channel:
 
         The first silence is `patience` seconds, the others `silence`.
         """
-        while True:
-            batch: list[Told] = []
-            try:
-                async with asyncio.timeout(patience):
-                    item = await self._queue.get()
+        watch = _Watch(lambda: self._queue.put_nowait(()), patience)
+        try:
+            item = await self._queue.get()
+            while item is not None:
+                batch: list[Told] = []
                 while item is not None:
-                    batch.append(item)
-                    self._room.release()
+                    if item:
+                        batch.append(item)
+                        self._room.release()
+                    if self._queue.empty():
+                        break
                     item = self._queue.get_nowait()
-            except (TimeoutError, asyncio.QueueEmpty):
-                yield batch
-                patience = silence
-                continue
-            if batch:
-                yield batch
-            return
+                if batch or item is not None:
+                    yield batch
+                if item is not None:
+                    watch.heard(silence)
+                    item = await self._queue.get()
+        finally:
+            watch.stop()
+
+
+class _Watch:
+    """Calls `tell` once nothing was heard for some seconds, and again only after something was.
+
+    One timer serves for many words: it is set again when it runs out, not at each of them.
+    """
+
+    def __init__(self, tell: Callable[[], None], seconds: float):
+        self._loop = asyncio.get_running_loop()
+        self._tell = tell
+        self._due = self._loop.time() + seconds
+        self._timer: asyncio.TimerHandle | None = self._loop.call_at(self._due, self._look)
+
+    def heard(self, seconds: float) -> None:
+        """Wait for `seconds` from now on."""
+        self._due = self._loop.time() + seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._look)
+
+    def stop(self) -> None:
+        """Say nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._look)
+        else:
+            self._timer = None
+            self._tell()

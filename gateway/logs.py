@@ -22,9 +22,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for key, value in vars(record).items():
-            if key not in STANDARD:
-                entry[key] = value
+        told: dict[str, Any] | None = vars(record).get("fields")
+        if told is None:
+            told = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        entry |= told
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(entry, default=str).decode()
@@ -38,7 +39,7 @@ def log_request(logger: logging.Logger, fields: dict[str, Any]) -> None:
     """
     if logger.isEnabledFor(logging.INFO):
         record = logging.LogRecord(logger.name, logging.INFO, "", 0, "request", None, None)
-        vars(record).update(fields)
+        record.__dict__ |= {"fields": fields, **fields}
         logger.handle(record)
 
 

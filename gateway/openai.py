@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import orjson
@@ -160,13 +161,18 @@ def _is_type_name(part: object) -> bool:
     return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """What every object of one answer shares."""
 
     id: str
     created: int
     model: str
+
+    @cached_property
+    def opening(self) -> bytes:
+        """An event of a chunk, up to the first of its choices."""
+        return b"data: " + orjson.dumps(chunk(self, ())).removesuffix(b"]}")
 
     @classmethod
     def fresh(cls, model: str) -> Head:
@@ -268,6 +274,14 @@ def chunk(head: Head, choices: Sequence[Mapping[str, Any]], **more: Any) -> Json
     }
 
 
+def choice_event(head: Head, choice: Mapping[str, Any], usage: Usage | None) -> bytes:
+    """The event of a `chat.completion.chunk` with one choice; what all share is written once."""
+    told = head.opening + orjson.dumps(choice)
+    if usage is None:
+        return told + b"]}\n\n"
+    return told + b'],"usage":' + orjson.dumps(usage_json(usage)) + b"}\n\n"
+
+
 def delta(index: int, finish_reason: str | None = None, /, **content: Any) -> Json:
     """A chunk's choice."""
     return {"index": index, "delta": content, "logprobs": None, "finish_reason": finish_reason}
@@ -290,14 +304,15 @@ def candidate_chunks(
     return [first, {**delta(index, reason)}]
 
 
-def strip_choice(choice: Mapping[str, Any], *, logprobs: bool, token_ids: bool) -> Json:
+def strip_choice(
+    choice: Mapping[str, Any], *, logprobs: bool, token_ids: bool
+) -> Mapping[str, Any]:
     """A relayed choice without what only a verifier had asked for."""
-    own = dict(choice)
-    if not logprobs and own.get("logprobs") is not None:
-        own["logprobs"] = None
-    if not token_ids:
-        own.pop("token_ids", None)
-    return own
+    if not logprobs and choice.get("logprobs") is not None:
+        choice = {**choice, "logprobs": None}
+    if not token_ids and "token_ids" in choice:
+        choice = {key: value for key, value in choice.items() if key != "token_ids"}
+    return choice
 
 
 def error_event(error: GatewayError) -> bytes:

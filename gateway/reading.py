@@ -17,8 +17,8 @@ from gateway.types import Candidate, Delta, Event, Finished, Restarted, Sample, 
 class Sink(Protocol):
     """Where a streaming client's words go."""
 
-    async def choice(self, choice: Mapping[str, Any], usage: Usage) -> None:
-        """A chunk's choice, in OpenAI's shape, and what it has cost so far."""
+    async def choice(self, choice: Mapping[str, Any], prompt_tokens: int, tokens: int) -> None:
+        """A chunk's choice, in OpenAI's shape, and the tokens that it has cost so far."""
         ...
 
     async def progress(self, text: str) -> None:
@@ -70,18 +70,23 @@ class Reading:
         with self._trace.waiting():
             async with aclosing(self._backend.call(self.call)) as events:
                 async for event in events:
-                    await self._take(event)
+                    if isinstance(event, Delta):
+                        self._deltas.setdefault(event.index, []).append(event)
+                        if self._relay is not None:
+                            await self._tell(event, self._relay)
+                    else:
+                        self._take(event)
                     if see is not None:
                         see(event)
 
-    async def _take(self, event: Event) -> None:
+    async def _tell(self, delta: Delta, relay: Sink) -> None:
+        index, choice = delta.index + self.offset, delta.choice
+        if choice.get("index") != index:
+            choice = {**choice, "index": index}
+        await relay.choice(choice, delta.prompt_tokens, delta.tokens)
+
+    def _take(self, event: Event) -> None:
         match event:
-            case Delta():
-                self._deltas.setdefault(event.index, []).append(event)
-                if self._relay is not None:
-                    index = event.index + self.offset
-                    so_far = Usage(event.prompt_tokens, event.tokens)
-                    await self._relay.choice({**event.choice, "index": index}, so_far)
             case Finished():
                 self._finished[event.index] = event.candidate
             case Spent():

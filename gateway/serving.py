@@ -186,23 +186,21 @@ class _Writer:
 
     def choices(self, batch: Sequence[Told]) -> bytes:
         """Relayed choices, less what only a verifier had asked for."""
-        return b"".join(self._choice(choice, usage) for choice, usage in batch)
+        return b"".join([self._choice(*told) for told in batch])
 
-    def _choice(self, choice: Choice, usage: Usage) -> bytes:
+    def _choice(self, choice: Choice, prompt_tokens: int, tokens: int) -> bytes:
         own = openai.strip_choice(
             choice, logprobs=self._chat.logprobs, token_ids=self._chat.token_ids
         )
         delta, index = own.get("delta") or {}, own["index"]
         opening = b""
-        if "role" not in delta:
-            opening = self._role(index)
-        elif index in self._begun:
-            own["delta"] = {key: value for key, value in delta.items() if key != "role"}
-        self._begun.add(index)
-        more: Json = {}
-        if self._chat.continuous_usage:
-            more["usage"] = openai.usage_json(usage)
-        return opening + openai.event(openai.chunk(self._head, [own], **more))
+        if index not in self._begun:
+            opening = b"" if "role" in delta else self._role(index)
+            self._begun.add(index)
+        elif "role" in delta:
+            own = {**own, "delta": {key: value for key, value in delta.items() if key != "role"}}
+        usage = Usage(prompt_tokens, tokens) if self._chat.continuous_usage else None
+        return opening + openai.choice_event(self._head, own, usage)
 
     def end(self, answer: Answer, choices: Sequence[Candidate], its: Json | None) -> bytes:
         """All that is left to say once the answer is known."""

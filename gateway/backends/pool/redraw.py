@@ -31,10 +31,10 @@ class Progress(Generic[R]):
     def take(self, event: Event) -> Event:
         """`event` under the indices of the first attempt; `Spent` with all that was kept."""
         self.begun = True
+        if isinstance(event, Delta):
+            self._grown[event.index] = event
+            return self._delta(event) if self._moved else event
         match event:
-            case Delta():
-                self._grown[event.index] = event
-                return self._delta(event) if self._moved else event
             case Finished():
                 grown = self._grown.get(event.index)
                 own = event.candidate.usage

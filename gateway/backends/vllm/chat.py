@@ -121,21 +121,23 @@ async def stream_events(
                 raise _stream_error(chunk)
             stated = chunk.get("usage")
             # Some upstreams put the final usage beside a choice that has ended.
-            told = [view(choice) for choice in objects(chunk, "choices")]
-            choices = [choice for choice in told if choice.get("index", 0) not in ended]
+            choices = _growing(chunk, view, ended)
             if not choices:
                 usage = usage_of(stated) if stated else usage
                 continue
             # The first chunk of a choice has them, where they were asked for.
-            prompt_ids = prompt_ids or tuple(chunk.get("prompt_token_ids") or ())
+            if not prompt_ids and "prompt_token_ids" in chunk:
+                prompt_ids = tuple(chunk["prompt_token_ids"] or ())
+            counted = None
+            if stated:
+                counted = stated.get("completion_tokens")
+                prompt_tokens = stated.get("prompt_tokens") or prompt_tokens
             for choice in choices:
                 index = choice.get("index", 0)
                 grown.setdefault(index, []).append(choice)
                 # vLLM counts each choice in its own chunks; elsewhere a chunk counts as a token.
-                counted = (stated or {}).get("completion_tokens")
-                tokens[index] = counted or tokens.get(index, 0) + 1
-                prompt_tokens = (stated or {}).get("prompt_tokens") or prompt_tokens
-                yield Delta(index, choice, tokens[index], prompt_tokens)
+                so_far = tokens[index] = counted or tokens.get(index, 0) + 1
+                yield Delta(index, choice, so_far, prompt_tokens)
                 if choice.get("finish_reason"):
                     ended.add(index)
                     yield Finished(
@@ -153,6 +155,16 @@ async def stream_events(
         raise UpstreamUnavailable("the upstream's stream ended before its choices did")
     yield Spent(usage or Usage(prompt_tokens, sum(tokens.values())))
     await _drain(response)
+
+
+def _growing(chunk: Json, view: View, ended: set[int]) -> list[Json]:
+    """A chunk's choices, but for those that have ended."""
+    choices = objects(chunk, "choices")
+    if view is not same:
+        choices = [view(choice) for choice in choices]
+    if ended:
+        choices = [choice for choice in choices if choice.get("index", 0) not in ended]
+    return choices
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

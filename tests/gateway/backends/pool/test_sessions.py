@@ -24,7 +24,7 @@ class Heard:
     def __init__(self) -> None:
         self.text = ""
 
-    async def choice(self, choice: Mapping[str, Any], usage: Usage) -> None:
+    async def choice(self, choice: Mapping[str, Any], prompt_tokens: int, tokens: int) -> None:
         self.text += choice["delta"].get("content") or ""
 
     async def progress(self, text: str) -> None:
