@@ -17,6 +17,9 @@ from gateway.registry import Check, Registry, Spec, problem
 from gateway.types import Budget
 from gateway.wishes import Cache, Detail, Wishes, from_headers, header_of, invalid
 
+LONGEST_KEPT = 1024
+"""Characters of a body's wishes; what is longer is hardly said twice."""
+
 OF_A_STRATEGY = ("params", "verifier", "budget")
 """Fields that mean nothing beside another strategy than the one they were written for."""
 
@@ -79,17 +82,25 @@ class Rules:
     ) -> Policy:
         """The policy of a request for `choices` choices; `InvalidRequest` names what is wrong."""
         said = tuple((name, value) for name, value in headers.items() if name.startswith("x-its-"))
-        if body.said_nothing:
-            return self._of_headers(said, alias, choices)
-        return self._resolve(dict(said), body, alias, choices)
+        text = (
+            ""
+            if body.said_nothing
+            else body.model_dump_json(include=set(Wishes.model_fields), exclude_unset=True)
+        )
+        if len(text) > LONGEST_KEPT:
+            return self._resolve(dict(said), body, alias, choices)
+        return self._kept(said, text, alias, choices)
 
     @cached_property
-    def _of_headers(self) -> Callable[[tuple[tuple[str, str], ...], str | None, int], Policy]:
-        """Few distinct policies serve all requests, so those of headers alone are kept."""
+    def _kept(self) -> Callable[[tuple[tuple[str, str], ...], str, str | None, int], Policy]:
+        """Few distinct policies serve all requests, so they are kept; `text` are the body's."""
 
         @lru_cache(maxsize=256)
-        def resolve(said: tuple[tuple[str, str], ...], alias: str | None, choices: int) -> Policy:
-            return self._resolve(dict(said), Wishes(), alias, choices)
+        def resolve(
+            said: tuple[tuple[str, str], ...], text: str, alias: str | None, choices: int
+        ) -> Policy:
+            wishes = Wishes.model_validate_json(text) if text else Wishes()
+            return self._resolve(dict(said), wishes, alias, choices)
 
         return resolve
 

@@ -105,7 +105,7 @@ class Exchange:
     async def _booked(self, work: Coroutine[None, None, Answer]) -> Answer:
         """The answer of `work`; whatever becomes of it is in the metrics and in the log."""
         outcome = "client_gone"
-        self.metrics.in_flight.inc()
+        self.metrics.in_flight.value += 1
         try:
             answer = await work
             if self.booking is not None:
@@ -115,7 +115,7 @@ class Exchange:
             outcome = error.label
             raise
         finally:
-            self.metrics.in_flight.dec()
+            self.metrics.in_flight.value -= 1
             if outcome != "ok":
                 if self.booking is not None:
                     self.booking.settle_later(self._spent())

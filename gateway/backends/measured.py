@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from gateway.backends import Backend
 from gateway.errors import UpstreamError, UpstreamRejected
-from gateway.metrics import Metrics
+from gateway.metrics import Level, Metrics
 from gateway.types import Call, Capabilities, Event, Passthrough, Relayed, Spent, Usage
 
 
@@ -23,7 +23,9 @@ class Measured:
         self._prompt = metrics.upstream_tokens.labels(below.name, "prompt")
         self._completion = metrics.upstream_tokens.labels(below.name, "completion")
         self._seconds = metrics.upstream_seconds.labels(below.name)
-        self._in_flight = metrics.upstream_in_flight.labels(below.name)
+        self._in_flight = Level()
+        gauge = metrics.upstream_in_flight.labels(below.name)
+        gauge.set_function(lambda: self._in_flight.value)
 
     def capabilities(self, model: str) -> Capabilities:
         return self._below.capabilities(model)
@@ -34,7 +36,7 @@ class Measured:
     async def call(self, request: Call) -> AsyncGenerator[Event]:
         started = time.monotonic()
         result = "aborted"
-        self._in_flight.inc()
+        self._in_flight.value += 1
         try:
             async with aclosing(self._below.call(request)) as events:
                 async for event in events:
@@ -49,7 +51,7 @@ class Measured:
             result = "unavailable"
             raise
         finally:
-            self._in_flight.dec()
+            self._in_flight.value -= 1
             self._calls(self.name, result).inc()
             self._seconds.observe(time.monotonic() - started)
 

@@ -167,7 +167,7 @@ async def test_the_pace_is_kept_and_leaving_saves_tokens(recorded: Path, serve: 
 
 
 def in_flight(served: Served) -> float:
-    return sum(s.value for m in served.host.metrics.in_flight.collect() for s in m.samples)
+    return sum(s.value for m in served.host.metrics.requests_in_flight.collect() for s in m.samples)
 
 
 def completion_tokens(served: Served) -> int:
