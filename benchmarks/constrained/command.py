@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.constrained import outputs
 from benchmarks.constrained.exact import Masks, Rows, enumerated
@@ -33,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--samples", type=int, default=10_000, help="of CARS, a grammar")
     parser.add_argument("--steps", type=int, default=10, help="of MCMC-Restart")
     parser.add_argument("--outputs", type=int, default=1000, help="in the nested schema")
-    parser.add_argument("--problems", type=int, default=100, help="for accuracy")
-    parser.add_argument("--each", type=int, default=8, help="answers a problem and form")
+    parser.add_argument("--problems", type=int, default=300, help="for accuracy")
+    parser.add_argument("--each", type=int, default=4, help="answers a problem and form")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="where to write the figures, as JSON")
     options = parser.parse_args(argv)
@@ -99,10 +100,17 @@ async def _answers(count: int, problems: int, each: int) -> dict[str, object]:
         validity = await outputs.validity(backend, count)
         print(f"nested schema: {validity}", flush=True)
         accuracy = await outputs.accuracy(backend, problems, each)
-        print(f"accuracy: {accuracy}", flush=True)
+        for form, row in accuracy.items():
+            print(f"{form:<12}" + "; ".join(_told(*each) for each in row.items()), flush=True)
     finally:
         await backend.close()
     return {"nested": validity, "accuracy": accuracy}
+
+
+def _told(name: str, figure: Any) -> str:
+    if not isinstance(figure, dict):
+        return f"{name} {figure}"
+    return f"{name} {figure['value']:+.3f} [{figure['low']:+.3f}, {figure['high']:+.3f}]"
 
 
 if __name__ == "__main__":

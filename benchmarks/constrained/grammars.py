@@ -54,7 +54,10 @@ CASES = (
     Case("nested", WHAT, _gbnf('root ::= "7" | "(" a ")"\na ::= "7" | "(" b ")"\nb ::= "7"')),
     Case("words", STORY, _choice(["apples", "apple pie", "Ana", "Answer", "no"])),
     Case("object", IN_JSON, _object(answer=(40, 42, 43))),
-    Case("two enums", IN_JSON, _object(answer=(18, 42), unit=("apples", "pears"))),
+    # On one line: with the white space of JSON in two enums, too many answers to enumerate.
+    Case("two enums", IN_JSON, _gbnf(
+        'root ::= "{\\"answer\\": " ("18" | "42") ", \\"unit\\": \\"" ("apples" | "pears") "\\"}"'
+    )),
     Case("list", IN_JSON, _gbnf('root ::= "[" ([1-4] (", " [1-4])?)? "]"')),
     Case("deep dead end", STORY, _choice(["12 + 30 = 42\nAnswer: 5", "x", "y", "42 apples"])),
     Case("steps", IN_JSON, _gbnf(

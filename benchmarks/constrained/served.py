@@ -38,7 +38,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--backend", required=True, help="http://HOST:PORT, without /v1")
     parser.add_argument("--samples", type=int, default=2000, help="a method and grammar")
     parser.add_argument("--cases", type=int, default=4, help="grammars, the first of them")
-    parser.add_argument("--turns", type=int, default=5, help="of each way, for the time a token")
+    parser.add_argument(
+        "--turns", type=int, default=5, help="of each way, for the time a token; 0: none"
+    )
     options = parser.parse_args(argv)
     asyncio.run(_measure(options.backend, options.samples, options.cases, options.turns))
     return 0
@@ -52,7 +54,8 @@ async def _measure(base: str, samples: int, cases: int, turns: int) -> None:
             pass
         for case in CASES[:cases]:
             await _case(backend, case, bed_of(runtime, case), runtime.chat.pieces, samples)
-        await _times(backend, turns)
+        if turns:
+            await _times(backend, turns)
     finally:
         runtime.engine.close()
         runtime.guides.close()
