@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from gateway.answers import json_key
+from gateway.language_wishes import wish_in
 
 MAX_TEXT = 3_000
 """Characters at the beginning of a text that are read."""
@@ -73,6 +74,30 @@ def wordless(text: str) -> bool:
     return sum(map(str.isalpha, _plain(text))) < FEWEST
 
 
+def wanted(question: str) -> str | None:
+    """The language that the answer to `question` is wanted in; None where that is not sure.
+
+    It is the one that the question asks for in so many words, or else the one that it is in. A
+    question of several paragraphs of which the first or the last is in another language than the
+    whole, as where a document is handed over with a wish, is in none for sure.
+    """
+    if (wish := wish_in(question)) is not None:
+        return wish.language
+    whole = detect(question)
+    paragraphs = [line for line in question.splitlines() if line.strip()]
+    if whole is None or len(paragraphs) < 2:
+        return whole
+    outer = (paragraphs[0], paragraphs[-1])
+    return None if any(detect(each) not in (None, whole) for each in outer) else whole
+
+
+def ends(text: str) -> str:
+    """At most `MAX_TEXT` characters of `text`: where it is longer, as many of both its ends."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[: MAX_TEXT // 2]}\n{text[1 - MAX_TEXT // 2 :]}"
+
+
 def asked(messages: Sequence[Mapping[str, Any]]) -> str:
     """The text of the last user message."""
     turns = [message for message in messages if message.get("role") == "user"]
@@ -96,9 +121,9 @@ def is_in(text: str, language: str) -> bool | None:
 
 
 def are_in(texts: Sequence[str], question: str, language: str | None) -> list[bool | None]:
-    """`is_in` for each of `texts`, for `language`, or else for the one of the `question`."""
-    wanted = language or detect(question)
-    return [None if wanted is None else is_in(text, wanted) for text in texts]
+    """`is_in` for each of `texts`, for `language`, or else for the one that `question` wants."""
+    code = language or wanted(question)
+    return [None if code is None else is_in(text, code) for text in texts]
 
 
 def _prose(text: str) -> str | None:

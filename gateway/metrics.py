@@ -121,7 +121,7 @@ class Metrics:
         self.language_answers = Counter(
             "its_language_answers",
             "What multilingual answered, by the user's language, which candidate won (greedy, "
-            "sampled), and whether it is in that language (yes, wordless, unsure, no).",
+            "sampled), and whether it is in that language (yes, wordless, unsure, no, empty).",
             ("language", "won", "in_language"), registry=r,
         )  # fmt: skip
         self.tallied: dict[Tallied, Counter] = {

@@ -31,8 +31,9 @@ SECONDS = 10.0
 MOST_OF_DEADLINE = 0.25
 """Share of the time left that detection may take."""
 UNSURE = "unsure"
-TIERS = {"yes": 2, "wordless": 2, "unsure": 1, "no": 0}
-"""By whether a text is in the user's language; one without words is in no wrong one."""
+TIERS = {"yes": 2, "wordless": 2, "unsure": 1, "no": 0, "empty": -1}
+"""By whether a text is in the user's language; one without words is in no wrong one, and an empty
+one is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ METHODS: Mapping[Select, Method] = {
 
 
 async def user_language(session: Session) -> str | None:
-    """The language of the last user turn; None where that is not sure."""
-    text = languages.asked(session.request.messages)[: languages.MAX_TEXT]
+    """The language that the user wants; None where that is not sure."""
+    question = languages.ends(languages.asked(session.request.messages))
     left = session.budget.seconds
     try:
         # Nothing is drawn yet, and a worker that has just begun loads for seconds.
         async with asyncio.timeout(None if left is None else left * MOST_OF_DEADLINE):
-            return await session.compute(languages.detect, text, seconds=SECONDS)
+            return await session.compute(languages.wanted, question, seconds=SECONDS)
     except TimeoutError:
         session.degrade("language")
         return None
@@ -138,7 +139,7 @@ class Across:
     async def _spoken(self, candidates: Sequence[Candidate]) -> list[str]:
         """Whether each candidate is in the user's language, as `TIERS` has it."""
         if self._language is None:
-            return ["unsure"] * len(candidates)
+            return ["empty" if _is_empty(each) else "unsure" for each in candidates]
         scores = await self._session.score(candidates, by=f"language;code={self._language}")
         return [_spoken(*each) for each in zip(candidates, scores, strict=True)]
 
@@ -209,9 +210,15 @@ class Across:
 
 
 def _spoken(candidate: Candidate, score: Score) -> str:
+    if _is_empty(candidate):
+        return "empty"
     if score.passed is not None:
         return "yes" if score.passed else "no"
     return "wordless" if languages.wordless(candidate.text) else "unsure"
+
+
+def _is_empty(candidate: Candidate) -> bool:
+    return not (candidate.text.strip() or candidate.tool_calls)
 
 
 def _all_same(candidates: Sequence[Candidate]) -> bool:

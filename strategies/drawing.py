@@ -11,6 +11,7 @@ from gateway import (
     Candidate,
     DeadlineExceeded,
     Message,
+    ModelNotFound,
     Sampling,
     Session,
     UpstreamError,
@@ -57,7 +58,7 @@ async def draw(
     try:
         messages = await _messages(session, prompt, translated=translated)
         found = await session.sample(n, messages=messages, **_limited(session, sampling))
-    except (UpstreamError, BudgetExhausted, DeadlineExceeded):
+    except (UpstreamError, ModelNotFound, BudgetExhausted, DeadlineExceeded):
         session.degrade("evidence")
         return Evidence()
     return Evidence(found, prompt.language, prompt.name, await _in(session, found, prompt.language))

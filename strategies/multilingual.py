@@ -103,16 +103,17 @@ async def multilingual(
 ) -> Outcome:
     """Sample one greedy candidate and the rest at one temperature; choose as fits the task.
 
-    The user's language is detected from the last user turn, offline; where that is unsure, no
-    answer is held to a language. A candidate that the verifier `language` fails is never the answer
-    while another is there that passes, or that is in no language. Evidence and judges spend the
+    The user's language is the one that the last user turn asks for in words, else its own, detected
+    offline; where that is unsure, no answer is held to a language. A candidate that the verifier
+    `language` fails is never the answer while another is there that passes, or that is in no
+    language; an empty one is the last of all. Evidence and judges spend the
     same tokens, and evidence counts in the budget of samples. Defaults are the paper's where it is
     known (five candidates, three answers as evidence); its prompts are not public, ours are in
     `strategies/prompts/multilingual/`, a file a language, and a language without one is asked in
     English (`prompt_language` in `x-its-degraded`). Where no score could be had, the first drawn
     is the answer, the greedy one (`unjudged`).
     """
-    check(session, utility)
+    await check(session, select, utility)
     language = await user_language(session)
     own: LanguageSettings = (languages or {}).get(language or "", {})
     shares = fairness.split(curves or {}, n, split) if split != "even" else {}

@@ -10,6 +10,7 @@ from typing import Literal
 from gateway import (
     Candidate,
     InvalidRequest,
+    ModelNotFound,
     Score,
     Session,
     UpstreamError,
@@ -38,6 +39,12 @@ class Pool:
     @property
     def texts(self) -> list[str]:
         return [candidate.text for candidate in self.everyone]
+
+
+ROLES: Mapping[str, str] = {
+    "reward": "outcome_reward", "chops": "judge", "judge": "judge", "embedding": "embed",
+}  # fmt: skip
+"""Whose model a choice or a utility needs."""
 
 
 async def by_answer(session: Session, pool: Pool) -> list[Score]:
@@ -76,7 +83,7 @@ async def by_embedding(session: Session, pool: Pool) -> list[Score]:
     rows = len(pool.candidates)
     try:
         vectors = await session.embed([text[: risk.MAX_TEXT] for text in pool.texts])
-    except UpstreamError as error:
+    except (UpstreamError, ModelNotFound) as error:
         session.degrade("embedding")
         return [Score(math.nan, reason=error.message[:200]) for _ in range(rows)]
     values = risk.expected(risk.cosines(vectors, rows))
@@ -100,8 +107,19 @@ def usual(session: Session, *, extractable: bool) -> Utility:
     return "judge" if session.assigned("judge") else "chrf"
 
 
-def check(session: Session, utility: str) -> None:
-    """`InvalidRequest` where this gateway has no model for the utility."""
-    if utility == "embedding" and session.assigned("embed") is None:
-        message = "utility embedding needs a model; set roles.embed to one that embeds"
-        raise InvalidRequest(message, param="utility", code="no_model")
+async def check(session: Session, select: str, utility: str) -> None:
+    """`InvalidRequest` where this gateway has no model for the choice that was asked for.
+
+    Before candidates are drawn for nothing. A judge may be the request's own model; one that the
+    operator named and nobody serves is refused as well.
+    """
+    asked = {"select": select, "utility": utility if select in ("auto", "x_mbr", "mbr") else ""}
+    for param, choice in asked.items():
+        role = ROLES.get(choice)
+        if role is None or (role == "judge" and session.assigned(role) is None):
+            continue
+        if not await session.serves(role):
+            model = session.assigned(role)
+            why = f"nobody serves {model}" if model else f"none has the role {role}"
+            message = f"{param} {choice} needs a model: {why}; set roles.{role} to one that can"
+            raise InvalidRequest(message, param=param, code="no_model")

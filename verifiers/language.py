@@ -24,7 +24,7 @@ async def language(
         Field(
             pattern="^[a-z]{2,3}$",
             description="ISO 639 code of the language that answers shall be in; without one, that "
-            "of the last user message.",
+            "which the last user message asks for in words, else its own.",
         ),
     ] = None,
 ) -> list[Score]:
@@ -39,7 +39,7 @@ async def language(
     distinct = sorted(set(texts))
     if not distinct:
         return []
-    question = languages.asked(session.request.messages)[: languages.MAX_TEXT]
+    question = languages.ends(languages.asked(session.request.messages))
     try:
         verdicts = await session.compute(
             languages.are_in, distinct, question, code, seconds=SECONDS

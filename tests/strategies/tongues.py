@@ -60,7 +60,12 @@ async def asked(
     max_tokens: int | None = None,
     **params: Any,
 ) -> Answer:
-    """What the gateway makes of `question`; `params` are the strategy's."""
+    """What the gateway makes of `question`; `params` are the strategy's.
+
+    Where `backend` serves no models but `fake`, it serves those of the roles too.
+    """
+    if backend._models == ["fake"]:
+        backend._models = ["fake", *(roles or {}).values()]
     wishes = Wishes(budget=budget, max_tokens=max_tokens, params=params)
     policy = policy_of(SPEC, VERIFIERS, wishes)
     means = Means(backend, VERIFIERS, InlineCompute(), dict(roles or {}))
