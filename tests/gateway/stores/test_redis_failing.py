@@ -258,6 +258,7 @@ async def test_killed_and_started_again_under_load_no_request_fails(
     serve: Serve, mortal: RedisServer
 ) -> None:
     served = await serve(numbered(), redis=mortal.url, redis_bound_ms=BOUND_MS)
+    assert await settles(lambda: served.host.keyring.known, 20)  # as /ready tells
     client, stop = served.client(), False
     done = 0
     messages: Any = user("load")
