@@ -9,6 +9,7 @@ from typing import Any
 from gateway.types import Candidate, Json, Usage
 
 CHOICE_FIELDS = frozenset({"index", "message", "delta", "logprobs", "finish_reason", "token_ids"})
+MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls"})
 REASONING_FIELDS = ("reasoning", "reasoning_content")
 
 
@@ -30,11 +31,14 @@ def candidate_from_choice(
     """
     message: Mapping[str, Any] = choice.get("message") or {}
     content = message.get("content")
-    reasoning = next((message[key] for key in REASONING_FIELDS if message.get(key)), "")
-    extra = {key: value for key, value in choice.items() if key not in CHOICE_FIELDS}
-    extra["message"] = {
-        key: value for key, value in message.items() if key not in ("role", "content", "tool_calls")
-    }
+    extra: Json = {}
+    if not choice.keys() <= CHOICE_FIELDS:
+        extra = {key: value for key, value in choice.items() if key not in CHOICE_FIELDS}
+    more = extra["message"] = {}
+    reasoning = ""
+    if not message.keys() <= MESSAGE_FIELDS:
+        more |= {key: value for key, value in message.items() if key not in MESSAGE_FIELDS}
+        reasoning = next((more[key] for key in REASONING_FIELDS if more.get(key)), "")
     if answer:
         extra["answer"] = answer
     return Candidate(

@@ -30,7 +30,7 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 def check_headers(scope: Scope, limit: int) -> None:
     """`HeadersTooLarge` where names and values together are over `limit` bytes."""
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > limit:
+    if sum([len(name) + len(value) for name, value in scope["headers"]]) > limit:
         raise HeadersTooLarge(f"request headers are over {limit} bytes")
 
 
@@ -125,7 +125,7 @@ class Made(Response):
     async def start(self, send: Send, status: int, headers: Mapping[str, str]) -> None:
         """Begin the response."""
         names = {**self.own_headers, **headers}.items()
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in names]
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in names]
         await send({"type": "http.response.start", "status": status, "headers": raw})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from gateway.types import NO_USAGE, Score, Usage
@@ -42,11 +43,11 @@ class Trace:
     samples_reused: int = 0
     reused: Usage = NO_USAGE
     cached: bool = False
-    verifier_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    verifier_usage: dict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
+    verifier_seconds: dict[str, float] = field(default_factory=partial(defaultdict, float))
+    verifier_usage: dict[str, Usage] = field(default_factory=partial(defaultdict, Usage))
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     tallies: dict[tuple[Tallied, tuple[str, ...]], float] = field(
-        default_factory=lambda: defaultdict(float)
+        default_factory=partial(defaultdict, float)
     )
     degraded: dict[str, None] = field(default_factory=dict)
     _waiting: int = 0

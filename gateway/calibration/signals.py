@@ -40,16 +40,24 @@ def signals(
 def _signals(
     candidate: Candidate, outcome: Outcome, judgements: Judgements, verifier: str | None, place: int
 ) -> Signals:
+    if not judgements and not outcome.scores:
+        return Signals(_own(outcome, place))
     scores = {by: of[candidate.id] for by, of in judgements.items() if candidate.id in of}
     ranked_by = _at(outcome.scores, place)
     if verifier is not None and ranked_by is not None:
         scores[verifier] = ranked_by
     numbers = {by: score.value for by, score in scores.items() if math.isfinite(score.value)}
-    own = {name: getattr(outcome, name) for name in OWN} if place == 0 else {}
-    numbers |= {name: value for name, value in own.items() if value is not None}
+    numbers |= _own(outcome, place)
     # What could not be judged did not pass, where others of the same verifier have a verdict.
     binary = {by for by, of in judgements.items() if any(s.passed is not None for s in of.values())}
     return Signals(numbers, {by: bool(s.passed) for by, s in scores.items() if by in binary})
+
+
+def _own(outcome: Outcome, place: int) -> dict[str, float]:
+    if place or (outcome.support is None and outcome.confidence is None):
+        return {}
+    own = {name: getattr(outcome, name) for name in OWN}
+    return {name: value for name, value in own.items() if value is not None}
 
 
 def _at(scores: Sequence[Score], place: int) -> Score | None:

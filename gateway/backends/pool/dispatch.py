@@ -171,6 +171,8 @@ class Dispatcher:
 
     def _take(self, wanted: Wanted) -> Place | None:
         """Choose and take a place; None where there is none now."""
+        if len(self._replicas) == 1 and self._can_only(self._replicas[0], wanted.model):
+            return self._only(self._replicas[0], wanted.units)
         serving = [each for each in self._replicas if each.serves(wanted.model)]
         if not serving:
             raise self._unknown(wanted.model)
@@ -179,6 +181,18 @@ class Dispatcher:
         if replica is None:
             return None
         return Place(replica, wanted.units, replica.begin(wanted.units))
+
+    def _can_only(self, replica: Replica, model: str) -> bool:
+        """Whether there is nothing to choose: it serves the model, is well, and has room."""
+        return (
+            replica.serves(model)
+            and replica.outstanding < self._knobs.limit
+            and replica.state == "up"
+        )
+
+    def _only(self, replica: Replica, units: int) -> Place:
+        self._metrics.placed("only")
+        return Place(replica, units, replica.begin(units))
 
     def _among(
         self, wanted: Wanted, serving: Sequence[Replica], free: Sequence[Replica]

@@ -74,7 +74,9 @@ def whole_events(
     model = body.get("model") or request.model
     prompt_ids = prompt_ids or tuple(body.get("prompt_token_ids") or ())
     own = usage if len(choices) == 1 else None
-    more = {key: value for key, value in body.items() if key not in KNOWN and value is not None}
+    more: Json = {}
+    if not body.keys() <= KNOWN:
+        more = {key: value for key, value in body.items() if key not in KNOWN and value is not None}
     events: list[Event] = [
         Finished(
             index,
