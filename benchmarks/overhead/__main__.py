@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.evaluation.options import positive, words
+from benchmarks.overhead.footprint import footprint
 from benchmarks.overhead.report import written
 from benchmarks.overhead.rounds import Effort, Result, built, measured
 from benchmarks.overhead.scenarios import SCENARIOS
@@ -51,12 +52,22 @@ def main(argv: Sequence[str]) -> int:
                     lambda line: console.print(line, markup=False),
                 )
             )
+        found = None
+        if not options.only:
+            found = footprint(
+                OURS,
+                program,
+                folder,
+                options.rounds,
+                options.requests,
+                lambda line: console.print(line, markup=False),
+            )
     facts = [
         f"`{command_line('python -m benchmarks.overhead', argv)}`, commit {_commit()}",
         f"{options.rounds} rounds of {options.seconds} s; {os.cpu_count()} cores, "
         f"Python {platform.python_version()}",
     ]
-    page = written(results, facts)
+    page = written(results, facts) + ("\n" + found.section() if found else "")
     options.out.write_text(page)
     print(page)
     return 0
@@ -73,8 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE / "results.md", help="the page")
     parser.add_argument("--rounds", type=positive, default=5)
-    parser.add_argument("--seconds", type=positive, default=3, help="of each load in a round")
+    parser.add_argument("--seconds", type=positive, default=2, help="of each load in a round")
     parser.add_argument("--only", type=words, default=[], help="parts of scenarios' names")
+    parser.add_argument(
+        "--requests", type=int, default=200_000, help="over which memory is looked at; 0: not"
+    )
     parser.add_argument(
         "--peers", type=words, default=[], help=f"others to measure: {', '.join(PEERS)}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from benchmarks.scaling.peers.environments import Unavailable
 
 SOURCE = Path(__file__).with_name("upstream.c")
 WARM_UP = 1.0
+DRAIN = 0.2
+"""Seconds in which what a load leaves behind ends before the next one begins."""
 DIRECT = "no gateway"
 
 
@@ -75,7 +78,7 @@ def measured(
         log = folder / "upstream.log"
         stack.enter_context(running(command, LOADING, log))
         wait_for(f"http://127.0.0.1:{upstream}/stats", log)
-        loads = {DIRECT: (_load(scenario, False, upstream, folder), 0)}
+        loads = {DIRECT: (load_of(scenario, False, upstream, folder), 0)}
         for target in targets:
             if scenario.needs_strategy and not target.strategies:
                 continue
@@ -90,7 +93,8 @@ def measured(
     return result
 
 
-def _load(scenario: Scenario, ours: bool, port: int, folder: Path) -> Load:
+def load_of(scenario: Scenario, ours: bool, port: int, folder: Path) -> Load:
+    """A scenario's requests to a port; its body lies in `folder`."""
     body = folder / f"body-{port}.json"
     body.write_text(json.dumps(scenario.request(ours)))
     return Load(port, body, KEY, 0)
@@ -108,7 +112,7 @@ def _started(
     base = f"http://127.0.0.1:{port}"
     wait_for(f"{base}{target.ready}", log)
     target.prepare(base, f"http://127.0.0.1:{upstream}/v1", "mock")
-    return _load(scenario, target.strategies, port, folder), group
+    return load_of(scenario, target.strategies, port, folder), group
 
 
 def _round(result: Result, name: str, load: Load, group: int, seconds: float) -> None:
@@ -123,6 +127,7 @@ def _round(result: Result, name: str, load: Load, group: int, seconds: float) ->
                 if not result.samples[name, concurrency]:
                     busy.run(WARM_UP, group)
                 result.samples[name, concurrency].append(busy.run(seconds, group))
+                time.sleep(DRAIN)
             if _streams(scenario.body):
                 result.first_bytes[name].append(load.first_byte_ms())
     except (Failed, OSError) as error:

@@ -126,9 +126,9 @@ async def _ask(port: int, body: dict[str, Any], wrap: Callable[[Awaitable[None]]
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        ({}, 17_000),
-        ({"stream": True}, 76_000),
-        ({"its": {"strategy": "best_of_n", "budget": 8, "verifier": "agreement"}}, 38_000),
+        ({}, 13_900),
+        ({"stream": True}, 64_000),
+        ({"its": {"strategy": "best_of_n", "budget": 8, "verifier": "agreement"}}, 30_800),
     ],
     ids=["whole", "stream", "best_of_n"],
 )
