@@ -8,11 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, urlsplit
 
-import dns.asyncresolver
-import dns.exception
-import dns.rdatatype
-import dns.rdtypes.IN.SRV
-
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -49,6 +44,12 @@ async def by_host(url: SplitResult) -> list[str]:
 
 async def by_service(url: SplitResult) -> list[str]:
     """`host:port` of every SRV record of the best priority."""
+    # Here, because it takes a tenth of a second to load and few gateways look up such records.
+    import dns.asyncresolver
+    import dns.exception
+    import dns.rdatatype
+    import dns.rdtypes.IN.SRV
+
     try:
         resolver = dns.asyncresolver.Resolver()
         answer = await resolver.resolve(str(url.hostname), dns.rdatatype.SRV, search=True)
