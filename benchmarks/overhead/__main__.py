@@ -8,13 +8,16 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.evaluation.options import positive, words
 from benchmarks.overhead.footprint import footprint
+from benchmarks.overhead.measuring import Failed
+from benchmarks.overhead.processes import NotUp
 from benchmarks.overhead.report import written
 from benchmarks.overhead.rounds import Effort, Result, built, measured
 from benchmarks.overhead.scenarios import SCENARIOS
@@ -28,49 +31,52 @@ def main(argv: Sequence[str]) -> int:
     """Measure and write the page; 1 where the tools for that are missing."""
     options = _parser().parse_args(argv)
     console = Console(stderr=True, soft_wrap=True)
-    targets = [NGINX_TARGET, OURS, *(PEERS[name] for name in options.peers)]
-    if options.redis:
-        targets.append(ours("its-gateway with Redis", "--redis", options.redis))
-    results: list[Result] = []
     with tempfile.TemporaryDirectory() as told:
-        folder = Path(told)
         try:
-            program = built(folder)
+            parts = _parts(options, Path(told), lambda line: console.print(line, markup=False))
         except Missing as error:
             console.print(f"SKIPPED: {error}", markup=False)
             return 1
-        for scenario in SCENARIOS:
-            if options.only and not any(word in scenario.name for word in options.only):
-                continue
-            results.append(
-                measured(
-                    scenario,
-                    targets,
-                    program,
-                    folder,
-                    Effort(options.rounds, options.seconds),
-                    lambda line: console.print(line, markup=False),
-                )
-            )
-        found = None
-        if not options.only:
-            found = footprint(
-                OURS,
-                program,
-                folder,
-                options.rounds,
-                options.requests,
-                lambda line: console.print(line, markup=False),
-            )
     facts = [
         f"`{command_line('python -m benchmarks.overhead', argv)}`, commit {_commit()}",
         f"{options.rounds} rounds of {options.seconds} s; {os.cpu_count()} cores, "
         f"Python {platform.python_version()}",
     ]
-    page = written(results, facts) + ("\n" + found.section() if found else "")
+    page = "\n".join([written(parts[0], facts), *parts[1]])
     options.out.write_text(page)
     print(page)
     return 0
+
+
+def _parts(
+    options: argparse.Namespace, folder: Path, tell: Callable[[str], None]
+) -> tuple[list[Result], list[str]]:
+    """What the scenarios gave, and the sections beside them; `tell` hears how long each took."""
+
+    def wanted(name: str) -> bool:
+        return not options.only or any(word in name for word in options.only)
+
+    targets = [NGINX_TARGET, OURS, *(PEERS[name] for name in options.peers)]
+    if options.redis:
+        targets.append(ours("its-gateway with Redis", "--redis", options.redis))
+    program, started = built(folder), time.monotonic()
+
+    def timed(line: str) -> None:
+        tell(f"{time.monotonic() - started:5.0f} s  {line}")
+
+    effort = Effort(options.rounds, options.seconds)
+    results = [
+        measured(scenario, targets, program, folder, effort, timed)
+        for scenario in SCENARIOS
+        if wanted(scenario.name)
+    ]
+    if not wanted("footprint"):
+        return results, []
+    try:
+        found = footprint(OURS, program, folder, options.rounds, options.requests, timed)
+    except (Failed, NotUp) as error:
+        return results, [f"## Footprint of its-gateway\n\nNot measured: {error}\n"]
+    return results, [found.section()]
 
 
 def _commit() -> str:
