@@ -31,58 +31,56 @@ it is Redis' time and not this process's, which may be too busy to see a connect
 Client = Redis | RedisCluster
 
 
-def client_at(url: str) -> Client:
+def client_at(url: str, bound: float) -> Client:
     """A client for `url`; nothing is contacted yet. ValueError says what the URL lacks."""
     parts = urlsplit(url)
     scheme, _, kind = parts.scheme.partition("+")
     if kind not in KINDS or scheme not in SCHEMES:
         allowed = ", ".join([*SCHEMES, "redis+cluster", "redis+sentinel"])
         raise ValueError(f"unknown scheme {parts.scheme!r}; allowed: {allowed}")
-    return KINDS[kind](url, parts)
+    return KINDS[kind](url, parts, max(bound, CONNECT_SECONDS))
 
 
-def _one(url: str, parts: SplitResult) -> Client:
+def _one(url: str, parts: SplitResult, seconds: float) -> Client:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
-        timeout=CONNECT_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
+        timeout=seconds,
+        socket_connect_timeout=seconds,
         retry=_once(),
     )
     return Redis.from_pool(pool)
 
 
-def _cluster(url: str, parts: SplitResult) -> Client:
+def _cluster(url: str, parts: SplitResult, seconds: float) -> Client:
     nodes = [ClusterNode(host, port) for host, port in _places(parts, 6379)]
     return RedisCluster(
         startup_nodes=nodes,
         max_connections=CONNECTIONS,
-        socket_connect_timeout=CONNECT_SECONDS,
+        socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 1),  # a slot may just have moved
         **_credentials(parts),
     )
 
 
-def _sentinel(url: str, parts: SplitResult) -> Client:
+def _sentinel(url: str, parts: SplitResult, seconds: float) -> Client:
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("a Sentinel URL names its service: redis+sentinel://host:port/SERVICE")
     heard: Any = Sentinel  # which redis-py has no types for
-    sentinels = heard(
-        _places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": CONNECT_SECONDS}
-    )
+    sentinels = heard(_places(parts, 26379), sentinel_kwargs={"socket_connect_timeout": seconds})
     client: Redis = sentinels.master_for(
         service,
         db=int(database or 0),
         max_connections=CONNECTIONS,
-        socket_connect_timeout=CONNECT_SECONDS,
+        socket_connect_timeout=seconds,
         retry=_once(),
         **_credentials(parts),
     )
     return client
 
 
-KINDS: Mapping[str, Callable[[str, SplitResult], Client]] = {
+KINDS: Mapping[str, Callable[[str, SplitResult, float], Client]] = {
     "": _one, "cluster": _cluster, "sentinel": _sentinel,
 }  # fmt: skip
 SCHEMES = ("redis", "rediss", "unix")

@@ -60,7 +60,7 @@ class RedisStore:
         bound: float = BOUND_SECONDS,
         count: Callable[[str], None] = lambda reason: None,
     ):
-        self._client: Redis | RedisCluster = client_at(url)
+        self._client: Redis | RedisCluster = client_at(url, bound)
         # A cluster's client does not wait for a connection, but fails without one.
         self._places = asyncio.Semaphore(CONNECTIONS)
         self.guard = Guard(bound, REASONS, count)

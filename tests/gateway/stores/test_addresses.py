@@ -34,6 +34,7 @@ async def test_gateways_work_on_a_cluster(cluster: str, serve: Serve) -> None:
     one, two = [await serve(backend, redis=cluster, redis_bound_ms=10_000) for _ in range(2)]
     messages: Any = user("cluster")
     for gateway, told in ((one, "miss"), (two, "pool:1")):
+        assert await settles(lambda: gateway.host.keyring.known, 20)  # noqa: B023
         raw = await gateway.client().chat.completions.with_raw_response.create(
             model="fake", messages=messages, extra_headers={"x-its-cache": "pool"}
         )
