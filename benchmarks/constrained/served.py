@@ -31,6 +31,8 @@ from gateway.types import Candidate, Finished, Sample
 LONG: dict[str, Any] = {"structured_outputs": {"regex": "[a-z ]{200}"}, "max_tokens": 100}
 """Answers of a hundred tokens at least, for the time a token."""
 SIDE_BY_SIDE = 32
+TAUGHT = 100
+"""Samples, one by one, after which ASAp is measured."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,6 +75,9 @@ async def _case(
     for method in ("mask", "asap", "cars"):
         counts: Counter[str] = Counter()
         begun = 0
+        # Samples side by side all take what none of them has seen yet, and learn little.
+        for _ in range(TAUGHT if method == "asap" else 0):
+            await _drawn(backend, case.question, _asked(case, method), n=1)
         while counts.total() < samples:
             drawn = await _drawn(backend, case.question, _asked(case, method))
             begun += len(drawn)
@@ -92,8 +97,10 @@ def _source(case: Case) -> Any:
     return json.loads(case.constraint.source) if as_json else case.constraint.source
 
 
-async def _drawn(backend: VLLMBackend, question: str, fields: Mapping[str, Any]) -> list[Candidate]:
-    call = Sample("its-demo", user(question), n=SIDE_BY_SIDE, fields=fields)
+async def _drawn(
+    backend: VLLMBackend, question: str, fields: Mapping[str, Any], n: int = SIDE_BY_SIDE
+) -> list[Candidate]:
+    call = Sample("its-demo", user(question), n=n, fields=fields)
     return [e.candidate async for e in backend.call(call) if isinstance(e, Finished)]
 
 

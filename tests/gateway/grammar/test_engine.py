@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from benchmarks.constrained.hostile import HOSTILE, fuzzed
 from gateway.grammar import Constraint, GrammarError, checking
 from gateway.grammar.engine import Grammar, Vocabulary
 from gateway.workers import Workers
@@ -133,41 +134,6 @@ def test_a_grammar_error_names_its_field() -> None:
     assert caught.value.param == "structured_outputs"
 
 
-def _deep(depth: int) -> str:
-    return '{"items":' * depth + "{}" + "}" * depth
-
-
-HOSTILE = {
-    "left recursion": ("grammar", 'start: start "a" | start start | "b"'),
-    "no end": ("grammar", 'start: "a" start'),
-    "nested stars": ("regex", "(((a*)*)*)*b"),
-    "overlapping stars": ("regex", "(a|aa)*" * 200),
-    "counted": ("regex", "((a{0,1000}){0,1000}){0,1000}"),
-    "exponential automaton": ("regex", ".*a.{40}"),
-    "many of them": ("regex", "(.*a.*){60}"),
-    "unicode": ("regex", r"\p{L}{1,5000}"),
-    "large choice": ("grammar", "start: " + " | ".join(f'"{i}"' for i in range(45_000))),
-    "large regex": ("regex", "|".join(f"a{i}" for i in range(60_000))),
-    "large line": ("grammar", "x" * 500_000),
-    "brackets": ("regex", "(" * 250_000 + ")" * 250_000),
-    "deep rule": ("grammar", "start: " + "(" * 200_000 + '"a"' + ")" * 200_000),
-    "deep schema": ("json", _deep(40_000)),
-    "large schema": (
-        "json",
-        json.dumps({"type": "object", "properties": {f"p{i}": {} for i in range(15_000)}}),
-    ),
-    "long array": ("json", '{"type": "array", "minItems": 1000000, "items": {}}'),
-    "long string": ("json", '{"type": "string", "maxLength": 100000000}'),
-    "catastrophic pattern": ("json", '{"type": "string", "pattern": "^(a+)+$"}'),
-    "circle": ("json", '{"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}'),
-    "binary": ("grammar", "\x00\x01\ufffd" * 1000),
-    "many rules": (
-        "grammar",
-        "start: r0\n" + "".join(f"r{i}: r{i + 1} r{i + 1}\n" for i in range(20_000)),
-    ),
-}
-
-
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     workers = Workers(1, preload=("gateway.grammar.checking",))
@@ -201,24 +167,9 @@ async def test_hostile_grammars_are_judged_in_bounded_time(workers: Workers) -> 
 
 async def test_fuzzed_grammars_are_judged_in_bounded_time(workers: Workers) -> None:
     """Sound grammars with characters changed, cut and repeated, by a seed."""
-    rng = random.Random(11)
-    seeds = [
-        ("grammar", 'start: expr\nexpr: expr "+" NUM | NUM\nNUM: /[0-9]+/'),
-        ("grammar", 'root ::= "a" (root | "b"){1,3} [x-z]*'),
-        ("regex", r"(\d{1,3}\.){3}\d{1,3}|[a-f]+?(?i:x)"),
-        ("json", '{"type":"array","items":{"anyOf":[{"type":"string","pattern":"a+"},{}]}}'),
-    ]
-    for _ in range(150):
-        kind, source = rng.choice(seeds)
-        text = list(source)
-        for _ in range(rng.randrange(1, 6)):
-            at = rng.randrange(len(text) or 1)
-            text[at : at + rng.randrange(3)] = rng.choices(
-                "()[]{}|*+?\\/\"':,\n0a9&~$^", k=rng.randrange(4)
-            )
-        fuzzed = "".join(text) * rng.choice([1, 1, 1, 50])
-        said, took = await _bounded(workers, kind, fuzzed)
-        assert took < LONGEST, (kind, fuzzed)
+    for kind, source in fuzzed(150, 11):
+        said, took = await _bounded(workers, kind, source)
+        assert took < LONGEST, (kind, source)
         assert said is None or len(said) < 700
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from benchmarks.constrained.exact import Masks, Rows, enumerated
+from benchmarks.constrained.fuzz import hammered, kept
+from benchmarks.constrained.hostile import HOSTILE, fuzzed
 from gateway.backends.embedded import EmbeddedBackend, runtime
 from gateway.errors import UpstreamRejected
 from gateway.grammar import REJECTED, Constraint, checking
@@ -162,6 +164,16 @@ async def test_a_grammar_that_takes_too_long_is_refused(
             await asyncio.wait_for(_events(backend, structured_outputs={"grammar": large}), 30)
     assert caught.value.code == "invalid_grammar"
     assert await _whole(backend, structured_outputs={"choice": ["ok"]}) == ["ok"]
+
+
+async def test_hostile_grammars_leave_the_model_well() -> None:
+    """`python -m benchmarks.constrained.fuzz` takes them all; these are judged at once."""
+    names = ("left recursion", "nested stars", "exponential automaton", "tree", "anything",
+             "contradiction", "circle", "deep schema", "a megabyte")  # fmt: skip
+    told = await hammered([*(HOSTILE[name] for name in names), *fuzzed(20, 5)], 40)
+    assert told["answered"] >= 5
+    assert told["refused"] >= 5
+    assert kept(told), told
 
 
 async def test_seeded_drafts_repeat_whatever_was_learned(backend: EmbeddedBackend) -> None:
