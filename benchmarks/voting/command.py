@@ -27,7 +27,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.voting", description=__doc__)
     parser.add_argument("--recorded", type=Path, default=RECORDED)
     parser.add_argument("--shuffles", type=int, default=100)
-    parser.add_argument("--sweep", type=int, default=8, help="shuffles of the pictures; 0: none")
+    parser.add_argument(
+        "--sweep", type=int, default=8, help="shuffles of the pictures (8; 0: none)"
+    )
     parser.add_argument("--rules", nargs="*", default=list(RULES), help="of the report, or texts")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/voting"))
