@@ -43,4 +43,5 @@ async def _done(session: Session, work: Work) -> object:
     try:
         return await session.compute(work.function, *work.args, seconds=SECONDS)
     except TimeoutError:
+        session.degrade("rule_out_of_time")  # it decides without, and so not as it would have
         return None

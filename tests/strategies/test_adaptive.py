@@ -46,3 +46,16 @@ async def test_a_rule_that_is_not_there_is_refused_by_name(rule: str, said: str)
     with pytest.raises(InvalidRequest, match=f"rule: .*{said}"):
         await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking(rule))
     assert backend.begun == 0
+
+
+async def test_a_rule_that_runs_out_of_time_stops_and_says_so() -> None:
+    class Busy:
+        async def run(self, function: object, *args: object, seconds: float) -> None:
+            raise TimeoutError
+
+    backend = FakeBackend(lambda sample, number: f"Answer: {number}")
+    answer = await answer_of(
+        SPEC, backend, verifiers=VERIFIERS, wishes=asking("value"), compute=Busy()
+    )
+    assert (answer.samples, answer.outcome.stop) == (2, "settled")
+    assert "rule_out_of_time" in answer.outcome.degraded
