@@ -492,6 +492,28 @@ async def test_cors_by_configuration(serve: Serve) -> None:
             assert allowed == ("https://app.example" if settings else None)
 
 
+@pytest.mark.parametrize("settings", [{}, {"cors_origin": ("https://app.example",)}])
+async def test_a_failure_of_its_own_is_told_in_openais_shape(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    served = await serve(FakeBackend(votes), **settings)
+    url, asked = f"{served.url}/v1/chat/completions", {"X-Request-Id": "mine"}
+
+    async def broken() -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(served.host.pool.members, "learned", broken)
+    async with (
+        aiohttp.ClientSession(headers=asked) as client,
+        client.post(url, json={"model": "m", "messages": user("hi")}) as response,
+    ):
+        assert response.status == 500
+        assert response.headers["x-request-id"] == "mine"
+        told = await response.json()
+    assert told["error"]["message"] == "the gateway failed; see its log"
+    assert "hunter2" not in str(told)
+
+
 async def test_openapi_tells_the_policy(serve: Serve) -> None:
     served = await serve(FakeBackend(votes))
     async with (
