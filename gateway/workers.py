@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 MEMORY = 2 << 30
 """Address space of one worker, in bytes."""
+PATIENCE = 4.0
+"""How many times a call's limit of processor time it may take by the clock, on a busy machine."""
 
 
 class Workers:
@@ -43,10 +45,10 @@ class Workers:
     async def run(self, function: Callable[..., T], *args: object, seconds: float) -> T:
         """`function(*args)`, computed in a worker.
 
-        TimeoutError when it ran for `seconds`, or its worker died (of the memory limit) or was
-        closed: the worker is killed and replaced. The time spent waiting for a free worker does
-        not count. Cancelling the caller kills the worker too. What the function raises is
-        raised here.
+        TimeoutError when it used `seconds` of processor time (or took `PATIENCE` times as long), or
+        its worker died (of the memory limit) or was closed: the worker is killed and replaced. The
+        time spent waiting for a free worker does not count, nor for a processor. Cancelling the
+        caller kills the worker too. What the function raises is raised here.
         """
         if self._pool is not None and self._pool.active:
             future = self._schedule(function, args, seconds)
@@ -90,7 +92,9 @@ class Workers:
                     initargs=self._initargs,
                     context=multiprocessing.get_context("spawn"),
                 )
-            future = self._pool.schedule(function, args=args, timeout=seconds)
+            future = self._pool.schedule(
+                _limited, args=(seconds, function, *args), timeout=PATIENCE * seconds
+            )
             self._futures.add(future)
             return future
 
@@ -103,6 +107,15 @@ def _cancelling() -> bool:
 def _stop(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
+
+
+def _limited(seconds: float, function: Callable[..., T], *args: object) -> T:
+    """Runs each call in a worker; out of processor time, it dies, in the middle of C code too."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return function(*args)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 
 def _prepare(memory: int, preload: Sequence[str]) -> None:

@@ -51,6 +51,11 @@ async def test_a_call_out_of_time_is_killed_and_the_next_one_works(
     assert await workers.run(os.getpid, seconds=5) != pid
 
 
+async def test_waiting_for_a_processor_does_not_count(workers: Workers) -> None:
+    await workers.run(os.getpid, seconds=5)
+    await workers.run(time.sleep, 0.5, seconds=0.25)
+
+
 async def test_a_call_out_of_memory_is_a_timeout(workers: Workers) -> None:
     with pytest.raises(TimeoutError):
         await workers.run(operator.mul, b"x", 8 << 30, seconds=5)
