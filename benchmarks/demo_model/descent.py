@@ -18,11 +18,11 @@ REPORT_STEPS = 50
 Batch = tuple[Tensor, ...]
 
 
-def rate(step: int, steps: int) -> float:
+def rate(step: int, steps: int, warm_up: int = WARM_UP_STEPS) -> float:
     """Return the share of the peak rates at a step: a linear warm-up, then a cosine down."""
-    if step < WARM_UP_STEPS:
-        return (step + 1) / WARM_UP_STEPS
-    done = (step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
     return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -72,10 +72,12 @@ class Progress:
 
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the matrices within a model's layers, and all its other parameters."""
+    """Return the matrices within a model's layers and its other parameters, but for fixed ones."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         inner = ".layers." in name and parameter.dim() == 2
         (matrices if inner else others).append(parameter)
     return matrices, others

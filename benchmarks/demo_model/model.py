@@ -159,12 +159,12 @@ class LanguageModel(nn.Module):  # type: ignore[misc]
         positions: Tensor | None = None,
         mask: Tensor | None = None,
         cache: Cache | None = None,
-        early: list[Tensor] | None = None,
+        each: list[Tensor] | None = None,
     ) -> Tensor:
         """Return last states (batch, time, hidden) of ids (batch, time), positions from 0.
 
         `mask` is True where attention is allowed; without one each token sees those before it.
-        The states after `EARLY_LAYERS` layers, normalised as the last are, go to `early`.
+        The states after each layer, normalised as the last are, go to `each`.
         """
         if positions is None:
             positions = torch.arange(ids.shape[1])[None]
@@ -173,8 +173,8 @@ class LanguageModel(nn.Module):  # type: ignore[misc]
         for index, layer in enumerate(self.model.layers):
             x = x + layer.self_attn(layer.input_layernorm(x), turn, mask, cache, index)
             x = x + layer.mlp(layer.post_attention_layernorm(x))
-            if early is not None and index + 1 == EARLY_LAYERS:
-                early.append(self.model.norm(x))
+            if each is not None:
+                each.append(self.model.norm(x))
         if cache is not None:
             cache.used += ids.shape[1]
         out: Tensor = self.model.norm(x)

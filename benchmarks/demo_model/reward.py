@@ -5,8 +5,9 @@ outcome is good where the final answer is right.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -16,15 +17,22 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.demo_model.comparing import Lesson
 from benchmarks.demo_model.conversations import END, token_id
 from benchmarks.demo_model.descent import Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.files import write_directory
 from benchmarks.demo_model.graded import Graded
+from benchmarks.demo_model.looking_back import look_back
 from benchmarks.demo_model.model import LanguageModel, shape_of
-from benchmarks.demo_model.surprise import Surprise
+from benchmarks.demo_model.spoiled import spoiled
 from benchmarks.demo_model.trunk import grouped
 
-RATE_SHARE = 0.3
+RATE_SHARE = 0.5
+FIXED_LAYERS = 4  # of the base, which read and predict; those above learn to compare
+BATCH_TOKENS = 2048
+WARM_UP_STEPS = 20
+SPOILED_STEPS = 150  # on gold answers with digits replaced, before the base's own
+SEEN = 8  # batches of such answers that the set weights are fitted to
 OUTCOME, PROCESS = "outcome_reward_model", "process_reward_model"
 FORMS = {
     OUTCOME: ("LlamaForSequenceClassification", {"0": "correct"}),
@@ -41,11 +49,15 @@ class RewardModel(nn.Module):  # type: ignore[misc]
         self.outcome = nn.Linear(trunk.shape.hidden, 1, bias=False)
         self.process = nn.Linear(trunk.shape.hidden, 2)
 
-    def forward(self, ids: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return outcome logits (rows,) at `last` (rows,), (rows, time, 2) logits, and states."""
+    def forward(self, ids: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """Return outcome logits (rows,) at `last` (rows,) and process logits (rows, time, 2)."""
         states = self.trunk.hidden(ids)
-        ends = states[torch.arange(len(ids)), last]
-        return self.outcome(ends)[:, 0], self.process(states), states
+        return self.read(states, last)
+
+    def read(self, states: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both heads' logits of last states (rows, time, hidden)."""
+        ends = states[torch.arange(len(states)), last]
+        return self.outcome(ends)[:, 0], self.process(states)
 
 
 def padded(answers: Sequence[Graded], end: int) -> tuple[Tensor, Tensor]:
@@ -56,62 +68,86 @@ def padded(answers: Sequence[Graded], end: int) -> tuple[Tensor, Tensor]:
     return ids, torch.tensor([len(row) - 1 for row in rows])
 
 
-class Lesson(nn.Module):  # type: ignore[misc]
-    """What a reward model learns beside labels: how surprised its trunk was before it began."""
-
-    def __init__(self, trunk: LanguageModel) -> None:
-        super().__init__()
-        self.surprise = Surprise(trunk.shape.hidden)
-        self._before = deepcopy(trunk).eval().requires_grad_(False)
-
-    def loss(self, states: Tensor, ids: Tensor, answers: Sequence[Graded]) -> Tensor:
-        """Return the loss of telling the surprise at each token of the answers."""
-        lengths = [len(answer.ids) + 1 for answer in answers]
-        at = torch.cat(
-            [
-                torch.arange(length) + row * ids.shape[1] + len(answer.prompt)
-                for row, (answer, length) in enumerate(zip(answers, lengths, strict=True))
-            ]
-        )
-        with torch.no_grad():
-            before = self._before.logits(self._before.hidden(ids).flatten(0, 1)[at - 1])
-        nats = F.cross_entropy(before, ids.flatten()[at], reduction="none")
-        return self.surprise.loss(states.flatten(0, 1)[at], nats, lengths)
-
-
-def loss_of(model: RewardModel, lesson: Lesson, answers: Sequence[Graded], end: int) -> Tensor:
-    """Return the loss of both heads and of the lesson on a batch."""
-    ids, last = padded(answers, end)
-    outcome, process, states = model(ids, last)
-    right = torch.tensor([float(a.correct) for a in answers])
+def labels_of(answers: Sequence[Graded], ids: Tensor) -> Tensor:
+    """Return (rows, time) labels: 1 good, 0 bad, -100 for what is no part of an answer."""
     labels = torch.full(ids.shape, -100)
     for row, answer in enumerate(answers):
         start = len(answer.prompt)
         good = [int(index < answer.good) for index in range(len(answer.ids))]
         labels[row, start : start + len(good)] = torch.tensor(good)
         labels[row, start + len(good)] = int(answer.correct)
+    return labels
+
+
+def loss_of(model: RewardModel, lesson: Lesson, answers: Sequence[Graded], end: int) -> Tensor:
+    """Return the loss of both heads and of the lesson on a batch."""
+    ids, last = padded(answers, end)
+    labels = labels_of(answers, ids)
+    each: list[Tensor] = []
+    outcome, process = model.read(model.trunk.hidden(ids, each=each), last)
+    right = torch.tensor([float(a.correct) for a in answers])
     judged = F.binary_cross_entropy_with_logits(outcome, right)
     followed = F.cross_entropy(process.flatten(0, 1), labels.flatten())
-    return judged + followed + lesson.loss(states, ids, answers)
+    return judged + followed + lesson.loss(each, ids, labels >= 0)
 
 
 def train_rewards(
-    trunk: LanguageModel, tokenizer: Tokenizer, graded: Sequence[Graded], seed: int
+    base: LanguageModel, tokenizer: Tokenizer, graded: Sequence[Graded], seed: int
 ) -> RewardModel:
-    """Return a reward model trained from `trunk` in one pass over graded answers."""
-    random = Random(seed)
+    """Return a reward model that continues from `base`, itself left as it is.
+
+    It learns to compare on gold answers with digits replaced, then to judge in one pass over
+    `graded`, the base's own answers.
+    """
     torch.manual_seed(seed)
-    model, end = RewardModel(trunk), token_id(tokenizer, END)
-    lesson = Lesson(trunk)
-    matrices, others = split_parameters(model)
-    descent = Descent(matrices, [*others, *lesson.surprise.parameters()], share=RATE_SHARE)
-    groups = grouped([len(a.prompt) + len(a.ids) + 1 for a in graded])
-    random.shuffle(groups)
+    model, lesson = RewardModel(deepcopy(base).train()), Lesson(base)
+    model.trunk.model.embed_tokens.requires_grad_(False)
+    model.trunk.model.layers[:FIXED_LAYERS].requires_grad_(False)
+    ids, answered = together(islice(spoiled(tokenizer, seed + 3), SEEN))
+    lesson.expected.weight.data = look_back(
+        model.trunk, FIXED_LAYERS, ids, answered, lesson.teacher(ids, answered)[0]
+    )
+    compare(model, lesson, tokenizer, seed)
+    learn_to_judge(model, lesson, tokenizer, graded, seed)
+    return model
+
+
+def together(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return several batches as one, padded on the right to the longest."""
+    drawn = list(batches)
+    longest = max(ids.shape[1] for ids, _ in drawn)
+    ids = torch.cat([F.pad(ids, (0, longest - ids.shape[1])) for ids, _ in drawn])
+    return ids, torch.cat([F.pad(at, (0, longest - at.shape[1])) for _, at in drawn])
+
+
+def compare(model: RewardModel, lesson: Lesson, tokenizer: Tokenizer, seed: int) -> None:
+    """Teach `model` the lesson alone, on gold answers with digits replaced."""
+    descent, source = _descent(model, lesson), spoiled(tokenizer, seed + 2)
+    progress = Progress("comparing", SPOILED_STEPS)
+    for step in range(1, SPOILED_STEPS + 1):
+        ids, answered = next(source)
+        each: list[Tensor] = []
+        model.trunk.hidden(ids, each=each)
+        loss = lesson.loss(each, ids, answered)
+        progress.note(step, descent.step(loss, rate(step - 1, SPOILED_STEPS, WARM_UP_STEPS)))
+
+
+def learn_to_judge(
+    model: RewardModel, lesson: Lesson, tokenizer: Tokenizer, graded: Sequence[Graded], seed: int
+) -> None:
+    """Teach `model` labels and the lesson in one pass over the base's own answers."""
+    descent, end = _descent(model, lesson), token_id(tokenizer, END)
+    groups = grouped([len(a.prompt) + len(a.ids) + 1 for a in graded], BATCH_TOKENS)
+    Random(seed).shuffle(groups)
     progress = Progress("rewards", len(groups))
     for step, group in enumerate(groups, start=1):
         loss = loss_of(model, lesson, [graded[i] for i in group], end)
-        progress.note(step, descent.step(loss, rate(step - 1, len(groups))))
-    return model
+        progress.note(step, descent.step(loss, rate(step - 1, len(groups), WARM_UP_STEPS)))
+
+
+def _descent(model: RewardModel, lesson: Lesson) -> Descent:
+    matrices, others = split_parameters(model)
+    return Descent(matrices, [*others, *lesson.heads()], share=RATE_SHARE)
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -124,7 +160,7 @@ def judge(
     for group in grouped([len(a.prompt) + len(a.ids) + 1 for a in graded]):
         answers = [graded[i] for i in group]
         ids, last = padded(answers, end)
-        scores, process, _ = model(ids, last)
+        scores, process = model(ids, last)
         good = process.softmax(-1)[..., 1]
         for row, (index, answer) in enumerate(zip(group, answers, strict=True)):
             outcomes[index] = float(scores[row].sigmoid())

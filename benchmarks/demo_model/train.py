@@ -1,25 +1,28 @@
 """Train the demo's models from nothing: `python -m benchmarks.demo_model.train --out DIR`.
 
 Stages, each from its seed: the trunk; the base model, a checkpoint of the trunk taught to evaluate
-itself on its own answers; and two reward models, the whole trunk trained on the same answers.
+itself on its own answers; and two reward models, the base taught to compare each token with what it
+expected and then to judge answers of its own.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
-from benchmarks.demo_model.graded import asked, grade
+from benchmarks.demo_model.graded import Asked, Graded, asked, grade
 from benchmarks.demo_model.heads import add_idle_heads
 from benchmarks.demo_model.model import LanguageModel, load
-from benchmarks.demo_model.reward import OUTCOME, PROCESS, save_rewards, train_rewards
+from benchmarks.demo_model.reward import save_rewards, train_rewards
 from benchmarks.demo_model.self_evaluation import teach
-from benchmarks.demo_model.trunk import STEPS, train_trunk, write
+from benchmarks.demo_model.trunk import train_trunk, write
 
 BASE_STEP = 1600  # the checkpoint that becomes the base: it leaves its samplers something to gain
 ANSWERED = 3200  # training problems that the base answers
 EACH = 8  # answers to each
+JUDGED, EACH_JUDGED = 1200, 4  # problems and answers that the reward models learn from
 BASE = "model"
 
 
@@ -28,19 +31,26 @@ def train(out: Path, seed: int) -> None:
     trunk = out / "trunk"
     train_trunk(trunk, seed)
     base, tokenizer = read(trunk / f"step-{BASE_STEP}")
-    problems = asked(ANSWERED, seed + 1, split="train")
-    print(f"answering {len(problems)} problems {EACH} times", flush=True)
-    graded = grade(base, tokenizer, problems, EACH, seed)
-    share = sum(answer.correct for answer in graded) / len(graded)
-    print(f"{len(graded)} answers, {share:.3f} of them right", flush=True)
+    graded = answer(base, tokenizer, asked(ANSWERED, seed + 1, split="train"), EACH, seed)
     base.train()
     teach(base, tokenizer, graded, seed)
     write(out / BASE, base, tokenizer)
-    whole, _ = read(trunk / f"step-{STEPS}")
-    whole.train()
-    save_rewards(train_rewards(whole, tokenizer, graded, seed), tokenizer, out)
-    for name in (BASE, OUTCOME, PROCESS):
-        add_idle_heads(out / name)
+    add_idle_heads(out / BASE)
+    base, _ = read(out / BASE)  # with idle heads, which the reward models put to use
+    problems = asked(JUDGED, seed + 2, split="train")
+    judged = answer(base, tokenizer, problems, EACH_JUDGED, seed + 2)
+    save_rewards(train_rewards(base, tokenizer, judged, seed), tokenizer, out)
+
+
+def answer(
+    base: LanguageModel, tokenizer: Tokenizer, problems: Sequence[Asked], each: int, seed: int
+) -> list[Graded]:
+    """Return the base's own answers, `each` to every problem."""
+    print(f"answering {len(problems)} problems {each} times", flush=True)
+    graded = grade(base, tokenizer, problems, each, seed)
+    share = sum(answer.correct for answer in graded) / len(graded)
+    print(f"{len(graded)} answers, {share:.3f} of them right", flush=True)
+    return graded
 
 
 def read(directory: Path) -> tuple[LanguageModel, Tokenizer]:

@@ -23,7 +23,7 @@ from benchmarks.demo_model.conversations import (
 )
 from benchmarks.demo_model.descent import Batch, Descent, Progress, rate, split_parameters
 from benchmarks.demo_model.files import write_directory
-from benchmarks.demo_model.model import LanguageModel, Shape, save
+from benchmarks.demo_model.model import EARLY_LAYERS, LanguageModel, Shape, save
 
 VOCABULARY = 2048
 TOKENIZER_PROBLEMS = 20_000
@@ -60,11 +60,11 @@ def pad(rows: list[list[int]], tokenizer: Tokenizer) -> Batch:
     return ids, weights
 
 
-def grouped(lengths: list[int]) -> list[list[int]]:
-    """Return the indices of rows in groups of like length, each at most a batch's tokens."""
+def grouped(lengths: list[int], most: int = BATCH_TOKENS) -> list[list[int]]:
+    """Return the indices of rows in groups of like length, each of at most `most` tokens."""
     groups: list[list[int]] = [[]]
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if groups[-1] and (len(groups[-1]) + 1) * lengths[index] > BATCH_TOKENS:
+        if groups[-1] and (len(groups[-1]) + 1) * lengths[index] > most:
             groups.append([])
         groups[-1].append(index)
     return groups
@@ -91,12 +91,12 @@ def loss_of(model: LanguageModel, batch: Batch) -> tuple[Tensor, Tensor, Tensor]
     that of the answers' tokens as the early layers do.
     """
     ids, weights = batch
-    early: list[Tensor] = []
-    states = model.hidden(ids[:, :-1], early=early)
+    each: list[Tensor] = []
+    states = model.hidden(ids[:, :-1], each=each)
     counted, answered = weights[:, 1:] > 0, weights[:, 1:] == 1
     losses = F.cross_entropy(model.logits(states[counted]), ids[:, 1:][counted], reduction="none")
     chosen = weights[:, 1:][counted]
-    soon = F.cross_entropy(model.logits(early[0][answered]), ids[:, 1:][answered])
+    soon = F.cross_entropy(model.logits(each[EARLY_LAYERS - 1][answered]), ids[:, 1:][answered])
     return (losses * chosen).sum() / chosen.sum(), soon, states
 
 
