@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from gateway.grammar.constraint import Constraint, GrammarError
 from gateway.grammar.engine import Grammar, State, Vocabulary
 
-SECONDS = 1.5
+SECONDS = 1.0
 """Time that a worker gets for one of these."""
-TOO_LONG = f"this grammar takes more than {SECONDS} s, or too much memory, to compile"
+TOO_LONG = f"this grammar takes more than {SECONDS:g} s, or too much memory, to compile"
 
 
 def problem(constraint: Constraint) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper, grammar_from
 
 from gateway.grammar.constraint import Constraint, GrammarError
+from gateway.grammar.integers import bounded
 from gateway.grammar.trie import Mask
 
 WHITESPACE = r"( |\n {0,8})?"
@@ -120,7 +121,7 @@ def serialised(constraint: Constraint) -> str:
     try:
         if constraint.kind == "json":
             return LLMatcher.grammar_from_json_schema(
-                constraint.source, overrides={"whitespace_pattern": WHITESPACE}
+                bounded(constraint.source), overrides={"whitespace_pattern": WHITESPACE}
             )
         if constraint.kind == "choice":
             words = " | ".join(json.dumps(word) for word in json.loads(constraint.source))

@@ -158,6 +158,9 @@ async def _bounded(workers: Workers, kind: str, source: str) -> tuple[str | None
 async def test_hostile_grammars_are_judged_in_bounded_time(workers: Workers) -> None:
     judged = {name: await _bounded(workers, *HOSTILE[name]) for name in HOSTILE}
     slow = {name: took for name, (_, took) in judged.items() if took > LONGEST}
+    for _ in range(2):  # a machine busy with other work is slow now and then, a grammar always
+        again = {name: (await _bounded(workers, *HOSTILE[name]))[1] for name in slow}
+        slow = {name: took for name, took in again.items() if took > LONGEST}
     assert not slow
     sound = {name for name, (said, _) in judged.items() if said is None}
     assert {"left recursion", "nested stars"} <= sound
