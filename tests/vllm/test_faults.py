@@ -24,6 +24,8 @@ BODY: dict[str, Any] = {
     "its": {"strategy": "best_of_n", "budget": 4, "detail": "summary"},
 }
 LANES = 4
+PAUSE = 0.2
+"""Seconds between a lane's requests: a machine whose every cycle is taken starts no server."""
 SERVED = "vllm:request_success_total"
 
 
@@ -47,6 +49,7 @@ async def test_a_replica_dies_under_load_and_comes_back(pair: Gateway, fleet: Fl
     async def lane() -> None:
         while not over.is_set():
             told.append(await sent(f"{pair.base}/v1/chat/completions", BODY))
+            await asyncio.sleep(PAUSE)
 
     lanes = [asyncio.create_task(lane()) for _ in range(LANES)]
     try:
