@@ -22,6 +22,8 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "OMP_NUM_THREADS": "1",
+    # Else each server binds itself to the first core, where one that starts hardly gets a cycle.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 
 
