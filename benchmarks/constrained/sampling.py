@@ -138,7 +138,7 @@ Measured = dict[str, float]
 def measured(bed: Bed, *, samples: int, steps: int, seed: int) -> Measured:
     """All figures of one grammar; divergences in nats."""
     true = bed.truth.given()
-    masked = _normal(bed.truth.masked)
+    masked = normal(bed.truth.masked)
     counts, attempts = drawn(bed, "cars", samples, seed)
     trie = Trie(200_000)
     drawn(bed, "asap", 100, seed + 1, trie)
@@ -155,6 +155,7 @@ def measured(bed: Bed, *, samples: int, steps: int, seed: int) -> Measured:
     }
 
 
-def _normal(logs: Mapping[Word, float]) -> dict[Word, float]:
+def normal(logs: Mapping[Word, float]) -> dict[Word, float]:
+    """Chances that sum to 1, of logarithms of chances that need not."""
     total = math.fsum(map(math.exp, logs.values()))
     return {word: math.exp(value) / total for word, value in logs.items()}

@@ -14,13 +14,14 @@ import math
 import statistics
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.constrained.command import bed_of
+from benchmarks.constrained.exact import Word
 from benchmarks.constrained.grammars import CASES, Case
-from benchmarks.constrained.sampling import Bed, g_test
+from benchmarks.constrained.sampling import Bed, g_test, normal
 from gateway.backends.embedded.backend import MODEL
 from gateway.backends.embedded.runtime import Runtime
 from gateway.backends.vllm import VLLMBackend
@@ -67,11 +68,8 @@ async def _measure(base: str, samples: int, cases: int, turns: int) -> None:
 async def _case(
     backend: VLLMBackend, case: Case, bed: Bed, pieces: Sequence[bytes], samples: int
 ) -> None:
-    true: dict[str, float] = {}
-    for word, p in bed.truth.given().items():
-        text = b"".join(pieces[token] for token in word).decode()
-        true[text] = true.get(text, 0.0) + p
-    told = [f"{case.name:<18}"]
+    true, masked = _texts(bed.truth.given(), pieces), _texts(normal(bed.truth.masked), pieces)
+    told = [f"{case.name:<18}; mask by enumeration: KL {_divergence(masked, true):.4f}"]
     for method in ("mask", "asap", "cars"):
         counts: Counter[str] = Counter()
         begun = 0
@@ -104,10 +102,18 @@ async def _drawn(
     return [e.candidate async for e in backend.call(call) if isinstance(e, Finished)]
 
 
-def _divergence(counts: Mapping[str, int], true: Mapping[str, float]) -> float:
+def _texts(chances: Mapping[Word, float], pieces: Sequence[bytes]) -> dict[str, float]:
+    """The chances of texts, each of which several rows of tokens may write."""
+    texts: defaultdict[str, float] = defaultdict(float)
+    for word, p in chances.items():
+        texts[b"".join(pieces[token] for token in word).decode()] += p
+    return dict(texts)
+
+
+def _divergence(counts: Mapping[str, float], true: Mapping[str, float]) -> float:
     """KL(counts ‖ true) in nats: of samples, so never quite 0."""
     n = sum(counts.values())
-    return sum(k / n * math.log(k / n / true[text]) for text, k in counts.items())
+    return sum(k / n * math.log(k / n / true[text]) for text, k in counts.items() if k)
 
 
 def _p(true: Mapping[str, float], counts: Counter[str]) -> float:
