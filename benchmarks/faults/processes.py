@@ -29,6 +29,9 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it; it must not be running, as `kill` would then miss the first of two."""
+        if self._process is not None and self._process.poll() is None:
+            raise RuntimeError(f"{self._command[0]} is running already")
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 self._command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True

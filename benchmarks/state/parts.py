@@ -35,8 +35,9 @@ class Parts:
         return f"redis://127.0.0.1:{self.redis.port}/0"
 
     async def begin(self) -> None:
-        """Start all, and wait until each answers."""
-        self.redis.start()
+        """Start all that has not been, and wait until each answers."""
+        if not self.redis.starts:
+            self.redis.start()
         self.upstream.start()
         await asyncio.gather(answers(self.redis), self.upstream.ready("/v1/models", 60))
         for gateway in self.gateways:
@@ -62,7 +63,9 @@ def parts(gateways: int, *flags: str, upstream_seconds: float = 0.0) -> Iterator
     """Processes that are killed with the block; gateways get `flags`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        store = f"redis-server --port {{port}} --bind 127.0.0.1 --save '' --dir {folder}"
+        # With a log of what was written, as one that must not forget its keys has it.
+        kept = f"--save '' --appendonly yes --dir {folder}"
+        store = f"redis-server --port {{port}} --bind 127.0.0.1 {kept}"
         redis = Server(store, folder / "redis")
         told = f"{PYTHON} -m benchmarks.state.upstream {{port}} {upstream_seconds}"
         upstream = Server(told, folder / "upstream")
