@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from gateway.calls import seed_of
 from gateway.errors import BudgetExhausted, UpstreamUnavailable
+from gateway.session import Means
 from gateway.testing import FakeBackend, Reply, session_on, user
 from gateway.types import Budget, Capabilities, Request, Sample
 
@@ -124,3 +127,12 @@ async def test_all_drafts_failing_raises() -> None:
     with pytest.raises(UpstreamUnavailable):
         await read()
     assert backend.live == 0
+
+
+def test_another_way_to_the_models_changes_no_other_means() -> None:
+    """They are named one by one there, as `replace` costs more than the rest of it."""
+    each: Any = {field.name: object() for field in fields(Means)}
+    backend: Any = object()
+    through = Means(**each).through(backend)
+    for name, given in {**each, "backend": backend}.items():
+        assert getattr(through, name) is given, name
