@@ -10,6 +10,8 @@ from gateway.types import Candidate, Json, Usage
 
 CHOICE_FIELDS = frozenset({"index", "message", "delta", "logprobs", "finish_reason", "token_ids"})
 MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls"})
+UTF_8 = ("utf-8", "surrogatepass")
+"""Takes whatever a string of Python's can hold."""
 REASONING_FIELDS = ("reasoning", "reasoning_content")
 
 
@@ -56,39 +58,69 @@ def candidate_from_choice(
     )
 
 
-def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> Json:
-    """The whole choice that the chunks of one index amount to."""
-    whole: Json = {"message": {"role": "assistant"}, "finish_reason": None, "logprobs": None}
-    calls: dict[int, Json] = {}
-    tokens: list[int] = []
-    for chunk in chunks:
+class Growing:
+    """A choice that comes in chunks, joined as they come: of a chunk, what it says is kept."""
+
+    __slots__ = ("_calls", "_logprobs", "_message", "_rest", "_texts", "_tokens")
+
+    def __init__(self) -> None:
+        self._texts: dict[str, bytearray] = {}
+        self._message: Json = {}
+        self._calls: dict[int, Json] = {}
+        self._tokens: list[int] = []
+        self._logprobs: list[Any] | None = None
+        self._rest: Json = {}
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Join the next chunk's choice, in OpenAI's shape, to those before it."""
         for key, value in chunk.items():
             if value is None:
                 continue
             if key == "delta":
-                _grow_message(whole["message"], calls, value)
+                self._say(value)
             elif key == "logprobs":
-                _grow_logprobs(whole, value)
+                if value:
+                    self._logprobs = self._logprobs or []
+                    self._logprobs.extend(value.get("content") or ())
             elif key == "token_ids":
-                tokens.extend(value)
+                self._tokens.extend(value)
             else:
-                whole[key] = value
-    if calls:
-        whole["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
-    if tokens:
-        whole["token_ids"] = tokens
-    return whole
+                self._rest[key] = value
+
+    def whole(self) -> Json:
+        """The whole choice that the chunks so far amount to."""
+        texts = {key: text.decode(*UTF_8) for key, text in self._texts.items()}
+        message: Json = {"role": "assistant", **self._message, **texts}
+        if self._calls:
+            message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
+        logprobs = None if self._logprobs is None else {"content": self._logprobs}
+        tokens = {"token_ids": self._tokens} if self._tokens else {}
+        return {
+            "finish_reason": None, **self._rest, **tokens, "message": message, "logprobs": logprobs,
+        }  # fmt: skip
+
+    def _say(self, delta: Mapping[str, Any]) -> None:
+        for key, value in delta.items():
+            if key == "tool_calls":
+                for part in value or ():
+                    _grow_call(self._calls.setdefault(part.get("index", 0), {}), part)
+            elif isinstance(value, str):
+                if key != "role":
+                    # Grows in place; a list, or StringIO, would hold each chunk's string.
+                    text = self._texts.get(key)
+                    if text is None:
+                        text = self._texts[key] = bytearray()
+                    text += value.encode(*UTF_8)
+            elif value is not None:
+                self._message[key] = value
 
 
-def _grow_message(message: Json, calls: dict[int, Json], delta: Mapping[str, Any]) -> None:
-    for key, value in delta.items():
-        if key == "tool_calls":
-            for part in value or ():
-                _grow_call(calls.setdefault(part.get("index", 0), {}), part)
-        elif isinstance(value, str) and key != "role":
-            message[key] = (message.get(key) or "") + value
-        elif value is not None:
-            message[key] = value
+def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> Json:
+    """The whole choice that the chunks of one index amount to."""
+    growing = Growing()
+    for chunk in chunks:
+        growing.add(chunk)
+    return growing.whole()
 
 
 def _grow_call(call: Json, part: Mapping[str, Any]) -> None:
@@ -99,11 +131,3 @@ def _grow_call(call: Json, part: Mapping[str, Any]) -> None:
     for key in ("id", "type"):
         if part.get(key):
             call[key] = part[key]
-
-
-def _grow_logprobs(whole: Json, logprobs: Mapping[str, Any] | None) -> None:
-    if not logprobs:
-        return
-    if whole["logprobs"] is None:
-        whole["logprobs"] = {"content": []}
-    whole["logprobs"]["content"].extend(logprobs.get("content") or ())

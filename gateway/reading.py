@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from gateway.assembly import candidate_from_choice, join_chunks
+from gateway.assembly import Growing, candidate_from_choice
 from gateway.backends import Backend
 from gateway.errors import GatewayError
 from gateway.trace import Trace
@@ -27,7 +27,10 @@ class Sink(Protocol):
 
 
 class Reading:
-    """One upstream call, whose first candidate is number `offset` of the request's draw."""
+    """One upstream call, whose first candidate is number `offset` of the request's draw.
+
+    With `timed`, time may run out on it: only then it keeps what was written so far.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,8 @@ class Reading:
         trace: Trace,
         offset: int = 0,
         relay: Sink | None = None,
+        *,
+        timed: bool = False,
     ):
         self.call = call
         self.offset = offset
@@ -43,7 +48,8 @@ class Reading:
         self._trace = trace
         self._relay = relay
         self._finished: dict[int, Candidate] = {}
-        self._deltas: dict[int, list[Delta]] = {}
+        self._last: dict[int, Delta] = {}
+        self._grown: dict[int, Growing] | None = {} if timed else None
         self._spent: Usage | None = None
 
     @property
@@ -51,7 +57,7 @@ class Reading:
         """The upstream's count, or, where the call was cut off, that of the deltas that came."""
         if self._spent is not None:
             return self._spent
-        last = [grown[-1] for grown in self._deltas.values()]
+        last = self._last.values()
         return Usage(
             prompt_tokens=max((delta.prompt_tokens for delta in last), default=0),
             completion_tokens=sum(delta.tokens for delta in last),
@@ -71,13 +77,21 @@ class Reading:
             async with aclosing(self._backend.call(self.call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
-                        self._deltas.setdefault(event.index, []).append(event)
+                        self._last[event.index] = event
+                        if self._grown is not None:
+                            self._keep(event, self._grown)
                         if self._relay is not None:
                             await self._tell(event, self._relay)
                     else:
                         self._take(event)
                     if see is not None:
                         see(event)
+
+    def _keep(self, delta: Delta, grown: dict[int, Growing]) -> None:
+        growing = grown.get(delta.index)
+        if growing is None:
+            growing = grown[delta.index] = Growing()
+        growing.add(delta.choice)
 
     async def _tell(self, delta: Delta, relay: Sink) -> None:
         index, choice = delta.index + self.offset, delta.choice
@@ -89,23 +103,27 @@ class Reading:
         match event:
             case Finished():
                 self._finished[event.index] = event.candidate
+                self._forget(event.index)
             case Spent():
                 self._spent = event.usage
             case Restarted():
                 if self._relay is not None:
                     raise event.error  # the client has read these words
                 for index in event.indices:
-                    self._deltas.pop(index, None)
+                    self._last.pop(index, None)
+                    self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        if self._grown is not None:
+            self._grown.pop(index, None)
 
     def cut_at_deadline(self) -> None:
         """Keep what had been written when time ran out, as cut by length."""
         self._trace.degrade("deadline")
-        for index, grown in self._deltas.items():
-            if index in self._finished:
-                continue
-            whole = join_chunks(delta.choice for delta in grown)
+        for index, grown in (self._grown or {}).items():
+            whole, last = grown.whole(), self._last[index]
             whole["finish_reason"] = "length"
-            usage = Usage(grown[-1].prompt_tokens, grown[-1].tokens)
+            usage = Usage(last.prompt_tokens, last.tokens)
             candidate = candidate_from_choice(whole, model=self.call.model, usage=usage)
             if candidate.text or candidate.reasoning or candidate.tool_calls:
                 self._finished[index] = candidate

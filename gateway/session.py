@@ -193,8 +193,11 @@ class Session(Measures):
         """
         first = self._trace.samples
         calls, reservation = self._plan(n, None, prefix, None, sampling, stream=True, apart=apart)
+        until = self._soft_deadline()
         readings = [
-            Reading(self._means.backend, call, self._trace, first + offset)
+            Reading(
+                self._means.backend, call, self._trace, first + offset, timed=until is not None
+            )
             for call, offset in _offsets(calls)
         ]
 
@@ -204,7 +207,7 @@ class Session(Measures):
             if errors:
                 self.degrade("partial")
 
-        return Drafts(readings, self._soft_deadline(), left)
+        return Drafts(readings, until, left)
 
     async def stream(self, n: int = 1, **sampling: Unpack[Sampling]) -> list[Candidate]:
         """Like `sample`, while the client reads each candidate as it grows.
@@ -324,12 +327,13 @@ class Session(Measures):
         judging: bool,
         relay: Sink | None = None,
     ) -> list[Candidate]:
+        until = self._soft_deadline()
         readings = [
-            Reading(self._means.backend, call, self._trace, offset, relay)
+            Reading(self._means.backend, call, self._trace, offset, relay, timed=until is not None)
             for call, offset in _offsets(calls)
         ]
         try:
-            errors = await read_all(readings, self._soft_deadline())
+            errors = await read_all(readings, until)
         finally:
             self._settle(readings, reservation, judging=judging)
         candidates = [candidate for reading in readings for candidate in reading.candidates()]

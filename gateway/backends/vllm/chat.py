@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.assembly import candidate_from_choice, join_chunks
+from gateway.assembly import Growing, candidate_from_choice
 from gateway.backends.conversation import begun
 from gateway.backends.sse import data_lines
 from gateway.backends.vllm.aligned import translated
@@ -109,7 +109,7 @@ async def stream_events(
     prompt_ids: tuple[int, ...] = (),
 ) -> AsyncGenerator[Event]:
     """The events of an answer that comes as a stream; `prompt_ids` where the caller knows them."""
-    grown: dict[int, list[Json]] = {}
+    grown: dict[int, Growing] = {}
     tokens: dict[int, int] = {}
     ended: set[int] = set()
     prompt_tokens = 0
@@ -136,7 +136,10 @@ async def stream_events(
                 prompt_tokens = stated.get("prompt_tokens") or prompt_tokens
             for choice in choices:
                 index = choice.get("index", 0)
-                grown.setdefault(index, []).append(choice)
+                growing = grown.get(index)
+                if growing is None:
+                    growing = grown[index] = Growing()
+                growing.add(choice)
                 # vLLM counts each choice in its own chunks; elsewhere a chunk counts as a token.
                 so_far = tokens[index] = counted or tokens.get(index, 0) + 1
                 yield Delta(index, choice, so_far, prompt_tokens)
@@ -145,7 +148,7 @@ async def stream_events(
                     yield Finished(
                         index,
                         candidate_from_choice(
-                            join_chunks(grown.pop(index)),
+                            grown.pop(index).whole(),
                             model=chunk.get("model") or request.model,
                             prompt_token_ids=prompt_ids,
                             usage=Usage(prompt_tokens, tokens[index]),
