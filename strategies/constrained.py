@@ -33,7 +33,7 @@ MODES = (
 STEPS = "Proposals behind the first one: of each candidate (`mcmc`), or of all (`snis`)."
 
 
-@strategy(preload=("gateway.grammar.checking",))
+@strategy(preload=("gateway.grammar.checking:warm_up",))
 async def constrained(
     session: Session,
     *,

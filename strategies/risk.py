@@ -10,8 +10,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from gateway import answers
 
 Table = Sequence[Sequence[float]]
@@ -47,6 +45,8 @@ def chrf(texts: Sequence[str], others: Sequence[str]) -> list[list[float]]:
 
 def cosines(vectors: Sequence[Sequence[float]], rows: int) -> list[list[float]]:
     """Cosine of each of the first `rows` vectors with each of all; NaN beside a zero vector."""
+    import numpy as np  # here, as few gateways need it
+
     matrix = np.asarray(vectors, float)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):

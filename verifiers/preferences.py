@@ -6,8 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 Pair = tuple[int, int]
 
 
@@ -35,6 +33,8 @@ def chances(count: int, gaps: Mapping[Pair, float]) -> list[float | None]:
     that incomplete comparisons count by who the rivals were (Bradley-Terry in its log-odds). None
     for one without any comparison; who is not connected by comparisons is not compared.
     """
+    import numpy as np  # here, as few gateways need it
+
     rows = np.zeros((len(gaps), count))
     for row, (i, j) in enumerate(gaps):
         rows[row, i], rows[row, j] = 1.0, -1.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from strategies.planning.fitting import Standing, place, row_of
-from strategies.planning.plans import planned
-from strategies.planning.walks import HORIZON, stages
+if TYPE_CHECKING:
+    from strategies.planning.fitting import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ def decide(
     `standings` are how the route's questions stood, each with how often; `settings` are the most
     votes, the price and the sharpness of `planned`.
     """
+    # Here, because only a worker needs what they are made of.
+    from strategies.planning.fitting import place, row_of
+    from strategies.planning.plans import planned
+    from strategies.planning.walks import HORIZON, stages
+
     most, price, sharpness = settings
     cap = min(int(most), HORIZON)
     n, a, b = standing

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Annotated
 from zlib import crc32
 
-import numpy as np
 from pydantic import Field
 
 from gateway import rule
@@ -63,6 +62,8 @@ def leads(votes: tuple[int, ...], unknown: float) -> float:
 
     Of 500 draws, and within 1/1002 of 0 and 1, as no number of draws makes sure.
     """
+    import numpy as np  # here, as few gateways need it
+
     rng = np.random.default_rng(crc32(repr((votes, unknown)).encode()))
     shares = rng.standard_gamma([*votes, unknown], size=(DRAWS, len(votes) + 1))
     won = int((shares[:, 0] > shares[:, 1:].max(axis=1)).sum())

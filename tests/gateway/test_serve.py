@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -257,3 +258,17 @@ def test_an_unknown_command_is_refused() -> None:
     assert done.returncode == 2
     assert "serve" in done.stderr
     assert done.stdout == ""
+
+
+async def test_what_no_request_has_needed_is_not_loaded(upstream: Slow) -> None:
+    gateway = await Gateway.start(f"--backend={upstream.base}")
+    try:
+        async with aiohttp.ClientSession() as client:
+            async with client.get(f"{gateway.base}/ready") as response:
+                assert response.status == 200
+        mapped = Path(f"/proc/{gateway.process.pid}/maps").read_text()
+        assert "orjson" in mapped  # so that the libraries of packages do show there
+        assert [name for name in ("numpy", "llguidance", "torch") if name in mapped] == []
+    finally:
+        gateway.process.kill()
+        await gateway.process.wait()

@@ -68,7 +68,7 @@ class Guides:
     def __init__(self, directory: Path, size: int, ends: frozenset[int]) -> None:
         self._directory, self._size, self._ends = directory, size, ends
         self._compiled: OrderedDict[str, Grammar] = OrderedDict()
-        self._workers = Workers(1, preload=("gateway.grammar.checking",))
+        self._workers = Workers(1, preload=("gateway.grammar.checking:warm_up",))
         self.tries = Tries()
 
     async def plan(
