@@ -195,9 +195,7 @@ class Session(Measures):
         calls, reservation = self._plan(n, None, prefix, None, sampling, stream=True, apart=apart)
         until = self._soft_deadline()
         readings = [
-            Reading(
-                self._means.backend, call, self._trace, first + offset, timed=until is not None
-            )
+            Reading(self._means.backend, call, self._trace, first + offset, timed=until is not None)
             for call, offset in _offsets(calls)
         ]
 
