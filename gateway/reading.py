@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -49,7 +50,7 @@ class Reading:
         self._relay = relay
         self._finished: dict[int, Candidate] = {}
         self._last: dict[int, Delta] = {}
-        self._grown: dict[int, Growing] | None = {} if timed else None
+        self._grown = defaultdict[int, Growing](Growing) if timed else None
         self._spent: Usage | None = None
 
     @property
@@ -79,19 +80,13 @@ class Reading:
                     if isinstance(event, Delta):
                         self._last[event.index] = event
                         if self._grown is not None:
-                            self._keep(event, self._grown)
+                            self._grown[event.index].add(event.choice)
                         if self._relay is not None:
                             await self._tell(event, self._relay)
                     else:
                         self._take(event)
                     if see is not None:
                         see(event)
-
-    def _keep(self, delta: Delta, grown: dict[int, Growing]) -> None:
-        growing = grown.get(delta.index)
-        if growing is None:
-            growing = grown[delta.index] = Growing()
-        growing.add(delta.choice)
 
     async def _tell(self, delta: Delta, relay: Sink) -> None:
         index, choice = delta.index + self.offset, delta.choice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -109,7 +110,7 @@ async def stream_events(
     prompt_ids: tuple[int, ...] = (),
 ) -> AsyncGenerator[Event]:
     """The events of an answer that comes as a stream; `prompt_ids` where the caller knows them."""
-    grown: dict[int, Growing] = {}
+    grown: defaultdict[int, Growing] = defaultdict(Growing)
     tokens: dict[int, int] = {}
     ended: set[int] = set()
     prompt_tokens = 0
@@ -136,10 +137,7 @@ async def stream_events(
                 prompt_tokens = stated.get("prompt_tokens") or prompt_tokens
             for choice in choices:
                 index = choice.get("index", 0)
-                growing = grown.get(index)
-                if growing is None:
-                    growing = grown[index] = Growing()
-                growing.add(choice)
+                grown[index].add(choice)
                 # vLLM counts each choice in its own chunks; elsewhere a chunk counts as a token.
                 so_far = tokens[index] = counted or tokens.get(index, 0) + 1
                 yield Delta(index, choice, so_far, prompt_tokens)
