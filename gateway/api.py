@@ -128,7 +128,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers, key: 
     headers["x-its-strategy"] = policy.strategy.name
     if chat.stream:
         return Streaming(exchange.events, headers, exchange.told)
-    return Answering(exchange.whole, headers)
+    return Answering(exchange.whole, headers, exchange.sent)
 
 
 async def feedback(host: Host, request: Request, headers: Headers, key: Key) -> Response:

@@ -130,17 +130,21 @@ class Made(Response):
 
 
 class Answering(Made):
-    """A JSON body and its headers, once `make` has them."""
+    """A JSON body and its headers, once `whole` has them; `sent` is called after the sending."""
 
-    def __init__(self, whole: Whole, headers: Mapping[str, str]):
+    def __init__(self, whole: Whole, headers: Mapping[str, str], sent: Callable[[], None]):
         super().__init__(headers)
         self._whole = whole
+        self._sent = sent
 
     async def make(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, headers = await self._whole()
-        length = {"content-type": "application/json", "content-length": str(len(body))}
-        await self.start(send, 200, {**headers, **length})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        try:
+            body, headers = await self._whole()
+            length = {"content-type": "application/json", "content-length": str(len(body))}
+            await self.start(send, 200, {**headers, **length})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+        finally:
+            self._sent()
 
 
 class Streaming(Made):

@@ -33,6 +33,7 @@ REFUSAL = "I am not confident enough in any answer that I found."
 class Exchange:
     """A chat request and all that it needs to be answered; `model` is its metrics label.
 
+    Whoever has sent what `whole` gave, or tried to, calls `sent`.
     `remember` is awaited with the answer before the client has all of it.
     `told` are headers of a stream's answer, where that is known before the first event.
     """
@@ -53,13 +54,14 @@ class Exchange:
     started: float = 0.0
     first: float | None = None
     told: dict[str, str] = field(default_factory=dict)
+    _unbooked: Answer | None = None
 
     def __post_init__(self) -> None:
         self.started = self.trace.clock()
 
     async def whole(self) -> tuple[bytes, dict[str, str]]:
         """The answer as one JSON body, and its headers; raises `GatewayError`."""
-        answer = await self._booked(self._run(None))
+        answer = self._unbooked = await self._kept(self._run(None))
         body = openai.completion(
             Head.fresh(answer.outcome.candidates[0].model),
             self._choices(answer),
@@ -69,6 +71,12 @@ class Exchange:
             its=self.receipts.block(answer, self.policy, self.trace),
         )
         return body, self.receipts.headers(answer, self.policy, self.trace)
+
+    def sent(self) -> None:
+        """Book the answer of `whole`, if there is one: the client need not wait for that."""
+        answer, self._unbooked = self._unbooked, None
+        if answer is not None:
+            self._answered(answer)
 
     async def events(self) -> AsyncGenerator[bytes]:
         """The answer as server-sent events.
@@ -104,6 +112,12 @@ class Exchange:
 
     async def _booked(self, work: Coroutine[None, None, Answer]) -> Answer:
         """The answer of `work`; whatever becomes of it is in the metrics and in the log."""
+        answer = await self._kept(work)
+        self._answered(answer)
+        return answer
+
+    async def _kept(self, work: Coroutine[None, None, Answer]) -> Answer:
+        """The answer of `work`, paid and remembered; what fails is in metrics and log."""
         outcome = "client_gone"
         self.metrics.in_flight.value += 1
         try:
@@ -125,6 +139,9 @@ class Exchange:
             await self.remember(answer)
         if self.keep is not None:
             self.keep(self.chat.request, self.policy, answer, self.trace)
+        return answer
+
+    def _answered(self, answer: Answer) -> None:
         now = self.trace.clock()
         self.metrics.record(
             self.policy.strategy.name,
@@ -137,7 +154,6 @@ class Exchange:
         if self.policy.cache != "off":
             self.metrics.reuse_ended(cache_word(self.policy, self.trace).partition(":")[0])
         self._log("ok", stop=answer.outcome.stop, tokens=answer.usage.completion_tokens)
-        return answer
 
     def _spent(self) -> Costs:
         drawn = self.trace.samples - self.trace.samples_reused

@@ -76,7 +76,9 @@ def _exchange(host: Host, model: str = "fake", **body: Any) -> Exchange:
 
 
 async def _answered(host: Host, **its: Any) -> None:
-    await _exchange(host, its=its).whole()
+    exchange = _exchange(host, its=its)
+    await exchange.whole()
+    exchange.sent()
 
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
