@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from gateway.assembly import Growing, candidate_from_choice
-from gateway.backends import Backend
+from gateway.backends import Backend, whole_of
 from gateway.errors import GatewayError
 from gateway.trace import Trace
 from gateway.types import Candidate, Delta, Event, Finished, Restarted, Sample, Spent, Usage
@@ -75,6 +75,13 @@ class Reading:
     async def read(self, see: Callable[[Event], None] | None = None) -> None:
         """Read to the end; `see` is told of each event. Cancelling aborts the call upstream."""
         with self._trace.waiting():
+            whole = None if self.call.stream else whole_of(self._backend)
+            if whole is not None:
+                for event in await whole(self.call):
+                    self._take(event)
+                    if see is not None:
+                        see(event)
+                return
             async with aclosing(self._backend.call(self.call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed, Sample
+
+Whole = Callable[[Sample], Awaitable[list[Event]]]
+"""All events of a `Sample` that does not stream, or its error: nothing in between."""
 
 
 class Backend(Protocol):
@@ -37,3 +40,12 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def whole_of(backend: Backend) -> Whole | None:
+    """The backend's `whole`, where it has one: the short way for calls that come in one piece.
+
+    Each generator on a call's way costs as much as the work of the layer that it is for.
+    """
+    whole: Whole | None = getattr(backend, "whole", None)
+    return whole

@@ -6,10 +6,10 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 
-from gateway.backends import Backend
+from gateway.backends import Backend, Whole, whole_of
 from gateway.backends.pool.affinity import key_of
 from gateway.backends.pool.dispatch import Dispatcher, Wanted
 from gateway.backends.pool.hedge import Hedge
@@ -19,7 +19,7 @@ from gateway.backends.pool.queue import Owner
 from gateway.backends.pool.retry import Draw, Retry
 from gateway.errors import UpstreamError, UpstreamUnavailable
 from gateway.metrics import Metrics
-from gateway.types import Call, Capabilities, Event, Passthrough, Relayed
+from gateway.types import Call, Capabilities, Event, Passthrough, Relayed, Sample
 
 ANYONE = Owner()
 
@@ -56,6 +56,7 @@ class ReplicaPool:
         once: Draw = self._once
         seconds = knobs.hedge_seconds
         self._draw = once if seconds is None else Hedge(once, seconds, metrics)
+        self._hedges = seconds is not None
 
     def capabilities(self, model: str) -> Capabilities:
         """What all replicas of `model` can do."""
@@ -74,6 +75,22 @@ class ReplicaPool:
 
     def call(self, request: Call, owner: Owner = ANYONE) -> AsyncGenerator[Event]:
         return self._retry.call(self._draw, request, owner, self._others(request.model))
+
+    def whole_for(self, owner: Owner) -> Whole | None:
+        """How a call that does not stream is made; None where all calls come in parts."""
+        if self._hedges or not all(whole_of(each.backend) for each in self.members.replicas):
+            return None
+        return partial(self._whole, owner)
+
+    async def _whole(self, owner: Owner, request: Sample) -> list[Event]:
+        async def once(tried: set[str]) -> list[Event]:
+            wanted = await self._wanted(request, owner, tried)
+            async with self._dispatcher.place(wanted) as replica:
+                ask = whole_of(replica.backend)
+                assert ask is not None
+                return await ask(request)
+
+        return await self._retry.until_done(once, self._others(request.model))
 
     def relay(
         self, request: Passthrough, owner: Owner = ANYONE
@@ -159,6 +176,7 @@ class OnBehalf:
 
     def __init__(self, pool: ReplicaPool, owner: Owner):
         self.name = pool.name
+        self.whole = pool.whole_for(owner)
         self._pool = pool
         self._owner = owner
 

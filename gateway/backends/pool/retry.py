@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
 )
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gateway.backends.pool.budget import RetryBudget
 from gateway.backends.pool.knobs import Knobs
@@ -23,6 +23,8 @@ from gateway.metrics import Metrics
 from gateway.types import Call, Event, Relayed, Spent
 
 logger = logging.getLogger("its_gateway.pool")
+
+T = TypeVar("T")
 
 LONGEST_PAUSE = 2.0
 """Seconds."""
@@ -100,16 +102,19 @@ class Retry:
     ) -> AsyncIterator[Relayed]:
         """A relay that has its first byte, whatever the number of attempts until then."""
         async with AsyncExitStack() as stack:
-            yield await self._entered(stack, enter, others)
+            yield await self.until_done(
+                lambda tried: stack.enter_async_context(enter(tried)), others
+            )
 
-    async def _entered(
-        self, stack: AsyncExitStack, enter: Enter, others: Callable[[set[str]], bool]
-    ) -> Relayed:
+    async def until_done(
+        self, once: Callable[[set[str]], Awaitable[T]], others: Callable[[set[str]], bool]
+    ) -> T:
+        """What `once` gives, whatever the number of attempts; it gives all or nothing."""
         tried, attempt = set[str](), 0
         self._budget.called(self._clock())
         while True:
             try:
-                return await stack.enter_async_context(enter(tried))
+                return await once(tried)
             except UpstreamError as error:
                 if not self._grants(error, attempt):
                     raise

@@ -106,16 +106,30 @@ class VLLMBackend:
                 yield event
 
     async def _chat(self, request: Sample) -> AsyncGenerator[Event]:
+        if not request.stream:
+            for event in await self._answered(request):
+                yield event
+            return
+        self._check(request)
+        body = orjson.dumps(chat.body_of(request))
+        async with (
+            self._client.exchange("POST", chat.CHAT, body) as response,
+            aclosing(chat.stream_events(response, request)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    async def whole(self, request: Sample) -> list[Event]:
+        if request.prefix:
+            return [event async for event in self._continued(request)]
+        return await self._answered(request)
+
+    async def _answered(self, request: Sample) -> list[Event]:
+        """The events of a chat that does not stream."""
         self._check(request)
         body = orjson.dumps(chat.body_of(request))
         async with self._client.exchange("POST", chat.CHAT, body) as response:
-            if not request.stream:
-                for event in chat.whole_events(await whole(response), request):
-                    yield event
-                return
-            async with aclosing(chat.stream_events(response, request)) as events:
-                async for event in events:
-                    yield event
+            return chat.whole_events(await whole(response), request)
 
     async def _of_ids(self, request: Sample) -> AsyncGenerator[Event]:
         """The continuation of a prefix given as token ids."""
