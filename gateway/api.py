@@ -21,6 +21,7 @@ from gateway.errors import Draining, GatewayError, InvalidRequest, StateUnavaila
 from gateway.host import Host
 from gateway.http import (
     Answering,
+    Asked,
     Relaying,
     Streaming,
     check_headers,
@@ -39,7 +40,7 @@ Headers = dict[str, str]
 MOST_FEEDBACK = 64 * 2**10
 
 Route = Callable[[Host, Request, Headers, Key], Awaitable[Response]]
-Guarded = Callable[[Request], Awaitable[Response]]
+Guarded = Callable[[Asked], Awaitable[Response]]
 
 
 def add_api(app: FastAPI, host: Host) -> dict[str, ASGIApp]:
@@ -56,7 +57,7 @@ def add_api(app: FastAPI, host: Host) -> dict[str, ASGIApp]:
     ):
         # Plain routes: bodies are read and checked here, so FastAPI need not do it again.
         guarded = _guarded(host, route)
-        app.router.add_route(path, guarded, methods=[method])
+        app.router.add_route(path, _routed(guarded), methods=[method])
         if method == "POST":
             posts[path] = _answering(guarded)
     return posts
@@ -64,14 +65,21 @@ def add_api(app: FastAPI, host: Host) -> dict[str, ASGIApp]:
 
 def _answering(guarded: Guarded) -> ASGIApp:
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await guarded(Request(scope, receive))
+        response = await guarded(Asked(scope, receive))
         await response(scope, receive, send)
 
     return answering
 
 
+def _routed(guarded: Guarded) -> Callable[[Request], Awaitable[Response]]:
+    async def routed(request: Request) -> Response:
+        return await guarded(Asked(request.scope, request.receive))
+
+    return routed
+
+
 def _guarded(host: Host, route: Route) -> Guarded:
-    async def guarded(request: Request) -> Response:
+    async def guarded(request: Asked) -> Response:
         headers = {"x-request-id": request_id(request.headers)}
         try:
             check_headers(request.scope, host.settings.max_header_bytes)

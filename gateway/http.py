@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import cached_property
+from typing import Any
 
 import orjson
 from fastapi import Request
@@ -18,8 +20,22 @@ from gateway.errors import GatewayError, HeadersTooLarge, InvalidRequest, Payloa
 from gateway.openai import error_event
 from gateway.types import Relayed
 
+WATCHED_AFTER = 0.05
+"""Seconds until somebody looks whether the client has hung up."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+
+
+class Asked(Request):
+    """A request whose headers are a dictionary; of two with one name the first counts.
+
+    They are looked at a dozen times, and at each Starlette's would go through all of them.
+    """
+
+    @cached_property
+    def headers(self) -> dict[str, str]:  # type: ignore[override]
+        raw = reversed(self.scope["headers"])
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
 
 
 def request_id(headers: Mapping[str, str]) -> str:
@@ -76,18 +92,47 @@ async def unless_gone(receive: Receive, work: Awaitable[None]) -> bool:
     """
     working = asyncio.current_task()
     assert working is not None
-    watching = asyncio.ensure_future(_gone(receive))
-    watching.add_done_callback(lambda watch: None if watch.cancelled() else working.cancel())
+    watch = _Watch(receive, working)
     try:
         await work
     except asyncio.CancelledError:
         # Only a cancellation that came from the watcher is ours to end here.
-        if watching.done() and not watching.cancelled() and working.uncancel() == 0:
+        if watch.is_gone and working.uncancel() == 0:
             return False
         raise
     finally:
-        watching.cancel()
+        watch.end()
     return True
+
+
+class _Watch:
+    """Cancels `working` once the client has hung up.
+
+    It begins a little later, when the request has gone to the upstream: that does not wait for it.
+    """
+
+    def __init__(self, receive: Receive, working: asyncio.Task[Any]):
+        self._receive = receive
+        self._working = working
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCHED_AFTER, self._begin)
+
+    @property
+    def is_gone(self) -> bool:
+        return self._task is not None and self._task.done() and not self._task.cancelled()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(_gone(self._receive))
+        self._task.add_done_callback(self._look)
+
+    def _look(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self._working.cancel()
 
 
 async def _gone(receive: Receive) -> None:

@@ -100,10 +100,11 @@ async def run(
 async def _outcome(session: Session, policy: Policy) -> Outcome:
     name = policy.strategy.name
     try:
-        async with asyncio.timeout(policy.budget.seconds):
-            for check in policy.checks:
-                await check(session)
-            outcome: Outcome = await policy.strategy.run(session, **policy.params)
+        if policy.budget.seconds is None:
+            outcome = await _ran(session, policy)
+        else:
+            async with asyncio.timeout(policy.budget.seconds):
+                outcome = await _ran(session, policy)
     except TimeoutError:
         return _best_so_far(session, "deadline", DeadlineExceeded("no text before the deadline"))
     except DeadlineExceeded as error:
@@ -126,6 +127,13 @@ async def _outcome(session: Session, policy: Policy) -> Outcome:
         return _best_so_far(session, "strategy_error", failed)
     stop = _stop(session, policy, outcome)
     return outcome if stop == outcome.stop else replace(outcome, stop=stop)
+
+
+async def _ran(session: Session, policy: Policy) -> Outcome:
+    for check in policy.checks:
+        await check(session)
+    outcome: Outcome = await policy.strategy.run(session, **policy.params)
+    return outcome
 
 
 def _stop(session: Session, policy: Policy, outcome: Outcome) -> str:
