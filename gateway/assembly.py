@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,10 +27,12 @@ def candidate_from_choice(
     prompt_token_ids: tuple[int, ...] = (),
     usage: Usage | None = None,
     answer: Mapping[str, Any] | None = None,
+    id: str | None = None,
 ) -> Candidate:
     """The candidate that a whole choice of a chat completion holds.
 
-    `answer` are fields of the answer around the choice that have no name here.
+    `answer` are fields of the answer around the choice that have no name here; without an `id` it
+    gets a fresh one.
     """
     message: Mapping[str, Any] = choice.get("message") or {}
     content = message.get("content")
@@ -44,7 +47,7 @@ def candidate_from_choice(
     if answer:
         extra["answer"] = answer
     return Candidate(
-        id=new_id(),
+        id=id or new_id(),
         text=content if isinstance(content, str) else "",
         reasoning=reasoning,
         token_ids=tuple(choice.get("token_ids") or ()),
@@ -64,7 +67,7 @@ class Growing:
     __slots__ = ("_calls", "_logprobs", "_message", "_rest", "_texts", "_tokens")
 
     def __init__(self) -> None:
-        self._texts: dict[str, bytearray] = {}
+        self._texts: defaultdict[str, bytearray] = defaultdict(bytearray)
         self._message: Json = {}
         self._calls: dict[int, Json] = {}
         self._tokens: list[int] = []
@@ -73,19 +76,18 @@ class Growing:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Join the next chunk's choice, in OpenAI's shape, to those before it."""
-        for key, value in chunk.items():
-            if value is None:
-                continue
-            if key == "delta":
-                self._say(value)
-            elif key == "logprobs":
-                if value:
-                    self._logprobs = self._logprobs or []
-                    self._logprobs.extend(value.get("content") or ())
-            elif key == "token_ids":
-                self._tokens.extend(value)
-            else:
-                self._rest[key] = value
+        if delta := chunk.get("delta"):
+            self._say(delta)
+        if logprobs := chunk.get("logprobs"):
+            self._logprobs = self._logprobs or []
+            self._logprobs.extend(logprobs.get("content") or ())
+        if tokens := chunk.get("token_ids"):
+            self._tokens.extend(tokens)
+        if not chunk.keys() <= CHOICE_FIELDS:
+            more = {k: v for k, v in chunk.items() if k not in CHOICE_FIELDS and v is not None}
+            self._rest.update(more)
+        if reason := chunk.get("finish_reason"):
+            self._rest["finish_reason"] = reason
 
     def whole(self) -> Json:
         """The whole choice that the chunks so far amount to."""
@@ -101,16 +103,13 @@ class Growing:
 
     def _say(self, delta: Mapping[str, Any]) -> None:
         for key, value in delta.items():
-            if key == "tool_calls":
-                for part in value or ():
-                    _grow_call(self._calls.setdefault(part.get("index", 0), {}), part)
-            elif isinstance(value, str):
+            if isinstance(value, str):
                 if key != "role":
                     # Grows in place; a list, or StringIO, would hold each chunk's string.
-                    text = self._texts.get(key)
-                    if text is None:
-                        text = self._texts[key] = bytearray()
-                    text += value.encode(*UTF_8)
+                    self._texts[key] += value.encode(*UTF_8)
+            elif key == "tool_calls":
+                for part in value or ():
+                    _grow_call(self._calls.setdefault(part.get("index", 0), {}), part)
             elif value is not None:
                 self._message[key] = value
 

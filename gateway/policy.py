@@ -47,12 +47,13 @@ class Policy:
     progress: bool = False
     asked: int = 1
     cache: Cache = "off"
+    route: str = field(init=False)
+    """The strategy and its parameters: requests on one route are answered in the same way."""
 
-    @property
-    def route(self) -> str:
-        """The strategy and its parameters: requests on one route are answered in the same way."""
+    def __post_init__(self) -> None:
+        # Here, as one policy serves many requests.
         said = (f"{name}={_plain(value)}" for name, value in sorted(self.params.items()))
-        return ";".join([self.strategy.name, *said])
+        object.__setattr__(self, "route", ";".join([self.strategy.name, *said]))
 
     @property
     def verifier(self) -> str | None:

@@ -27,7 +27,6 @@ def test_what_chunks_say_is_joined_and_what_comes_last_stands() -> None:
     ]
     function = {"name": "add", "arguments": '{"x": 1}'}
     assert join_chunks(chunks) == {
-        "index": 0,
         "message": {
             "role": "assistant",
             "content": "Größe 😀\ud800",

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.assembly import Growing, candidate_from_choice
+from gateway.assembly import Growing, candidate_from_choice, new_id
 from gateway.backends.conversation import begun
 from gateway.backends.sse import data_lines
 from gateway.backends.vllm.aligned import translated
@@ -78,11 +78,17 @@ def whole_events(
     more: Json = {}
     if not body.keys() <= KNOWN:
         more = {key: value for key, value in body.items() if key not in KNOWN and value is not None}
+    drawn = new_id()
     events: list[Event] = [
         Finished(
             index,
             candidate_from_choice(
-                choice, model=model, prompt_token_ids=prompt_ids, usage=own, answer=more
+                choice,
+                model=model,
+                prompt_token_ids=prompt_ids,
+                usage=own,
+                answer=more,
+                id=f"{drawn}-{index}",
             ),
         )
         for index, choice in enumerate(choices)

@@ -67,11 +67,14 @@ class Client:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4)
             # DummyCookieJar: nothing that one client's answer sets may reach another's request.
             self._client = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+                connector=connector,
+                timeout=self._timeout,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
-        headers = {**self._more(), **self._headers} if self._more else self._headers
+        more = self._more() if self._more else None
         return self._client.request(
-            method, self._base + path, data=body, headers=headers, allow_redirects=False
+            method, self._base + path, data=body, headers=more, allow_redirects=False
         )
 
     async def post(self, path: str, body: Json) -> Json:
