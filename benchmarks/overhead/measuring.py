@@ -74,7 +74,8 @@ class Load:
         told: dict[str, int] = json.loads(lines[0].removeprefix("TOLD"))
         return told
 
-    def _request(self) -> bytes:
+    def message(self) -> bytes:
+        """One request, as it is sent."""
         body = self.body.read_bytes()
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
@@ -89,7 +90,7 @@ class Load:
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             for _ in range(FIRST_BYTES):
                 started = time.perf_counter()
-                connection.sendall(self._request())
+                connection.sendall(self.message())
                 received = bytearray()
                 while b"\r\n\r\n" not in received or b"data:" not in received:
                     received += connection.recv(65536)
@@ -105,7 +106,7 @@ class Load:
             for _ in range(clients):
                 address = ("127.0.0.1", self.port)
                 connection = stack.enter_context(socket.create_connection(address, timeout=20))
-                connection.sendall(self._request())
+                connection.sendall(self.message())
                 while b"\r\n\r\n" not in connection.recv(65536):
                     pass
             yield

@@ -69,6 +69,10 @@ def _ours(*more: str) -> Command:
     return command
 
 
+def _floor(port: int, upstream: int, folder: Path) -> Sequence[str]:
+    return [sys.executable, "-m", "benchmarks.overhead.floor", str(port), str(upstream)]
+
+
 def ours(name: str, *flags: str) -> Target:
     """Our gateway as shipped, with a client's key to check and `flags` besides."""
     return Target(name, _ours(*flags), strategies=True)
@@ -99,7 +103,9 @@ def _known(peer: known.Peer) -> Target:
 
 NGINX_TARGET = Target("nginx", _nginx)
 OURS = ours("its-gateway")
+FLOOR = Target("uvicorn and aiohttp alone", _floor)
 PEERS = {
+    "floor": FLOOR,
     "vllm-router": Target(
         "vllm-router",
         _from_pip(

@@ -126,11 +126,12 @@ async def _ask(port: int, body: dict[str, Any], wrap: Callable[[Awaitable[None]]
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        ({}, 13_900),
-        ({"stream": True}, 64_000),
-        ({"its": {"strategy": "best_of_n", "budget": 8, "verifier": "agreement"}}, 30_800),
+        ({}, 13_200),
+        ({"n": 8}, 17_000),
+        ({"stream": True}, 62_500),
+        ({"its": {"strategy": "best_of_n", "budget": 8, "verifier": "agreement"}}, 28_600),
     ],
-    ids=["whole", "stream", "best_of_n"],
+    ids=["whole", "n8", "stream", "best_of_n"],
 )
 async def test_a_request_costs_no_more_instructions(
     serve: Serve, body: dict[str, Any], most: int
