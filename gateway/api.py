@@ -141,6 +141,7 @@ async def chat_completions(host: Host, request: Request, headers: Headers, key: 
 
 async def feedback(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """Count what a client says of an answer that it got: right or wrong."""
+    _takes_feedback(host)
     told = parse_feedback(await read_body(request, MOST_FEEDBACK))
     try:
         recorded = await host.feedback.tell(key.id, told)
@@ -152,11 +153,23 @@ async def feedback(host: Host, request: Request, headers: Headers, key: Key) -> 
 
 async def labels(host: Host, request: Request, headers: Headers, key: Key) -> Response:
     """All that the client has told, as lines for `its-gateway calibrate`."""
+    _takes_feedback(host)
     try:
         lines = [orjson.dumps(each) + b"\n" async for each in host.feedback.labels(key.id)]
     except StoreUnavailable as error:
         raise StateUnavailable(str(error)) from None
     return Response(b"".join(lines), headers={**headers, "content-type": "application/jsonl"})
+
+
+def _takes_feedback(host: Host) -> None:
+    """`InvalidRequest` where another worker may have answered, and nobody knows but that one."""
+    if host.line is not None and host.settings.redis is None:
+        refused = InvalidRequest(
+            "this gateway takes no feedback: its workers share what they know only with --redis",
+            code="not_found",
+        )
+        refused.status = 404
+        raise refused
 
 
 async def receipt(host: Host, request: Request, headers: Headers, key: Key) -> Response:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import add_api
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest, StateUnavailable
 from gateway.host import Host
 from gateway.http import error_response, request_id
 from gateway.openapi import describe
@@ -111,10 +111,13 @@ def _add_operations(app: FastAPI, host: Host) -> None:
         return Response(orjson.dumps(body), status, media_type="application/json")
 
     @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """The page that Prometheus scrapes."""
-        host.pool.members.report()
-        return Response(host.metrics.page(), media_type="text/plain; version=1.0.0; charset=utf-8")
+        try:
+            page = await host.page()
+        except StateUnavailable as error:
+            return error_response(error, {"x-request-id": request_id(request.headers)})
+        return Response(page, media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
 def _add_errors(app: FastAPI) -> None:

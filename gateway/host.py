@@ -21,6 +21,8 @@ from gateway.history.records import History
 from gateway.learned import Learned
 from gateway.metrics import Metrics
 from gateway.policy import Rules
+from gateway.processes.line import Line
+from gateway.processes.pages import Told
 from gateway.receipt import Receipts
 from gateway.registry import Registry
 from gateway.reload import Reload
@@ -69,6 +71,8 @@ class Host:
     draining: bool = False
     sandbox_state: str = "unknown"
     reload: Reload[Settings] | None = None
+    line: Line | None = None
+    """To the supervisor, where this is one process of several."""
 
     @classmethod
     def build(
@@ -142,6 +146,19 @@ class Host:
             )
             work.append(maps.watch(self.settings.pool.resolve_seconds))
         return work
+
+    async def page(self) -> bytes:
+        """The metrics of all its processes; `StateUnavailable` without their supervisor."""
+        if self.line is not None:
+            return await self.line.page()
+        self.pool.members.report()
+        return self.metrics.page()
+
+    def counted(self, question: int) -> bytes:
+        """What this process counted, for the page of all."""
+        self.pool.members.report()
+        places = {each.name: each.place for each in self.pool.members.replicas}
+        return Told(question, self.metrics.told(), places).dumped()
 
     async def _calibrate(self, fresh: Calibration) -> None:
         self.means = replace(self.means, calibration=fresh)

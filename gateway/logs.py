@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 from datetime import UTC, datetime
+from select import PIPE_BUF
 from typing import Any
 
 import orjson
@@ -13,7 +14,15 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "
 
 
 class JsonFormatter(logging.Formatter):
-    """A record's time, level, logger, message and `extra` as one JSON object."""
+    """A record's time, level, logger, message and `extra` as one JSON object.
+
+    Of several processes on one pipe each says its number, `worker`, and no line is longer than what
+    the system writes in one piece: a long trace is cut at its beginning.
+    """
+
+    def __init__(self, worker: int | None = None):
+        super().__init__()
+        self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -26,9 +35,16 @@ class JsonFormatter(logging.Formatter):
         if told is None:
             told = {key: value for key, value in vars(record).items() if key not in STANDARD}
         entry |= told
+        if self._worker is not None:
+            entry["worker"] = self._worker
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry, default=str).decode()
+        line = orjson.dumps(entry, default=str)
+        while self._worker is not None and len(line) >= PIPE_BUF and entry.get("exception"):
+            # Each of its characters makes at least one byte.
+            entry["exception"] = entry["exception"][len(line) - PIPE_BUF + 1 :]
+            line = orjson.dumps(entry, default=str)
+        return line.decode()
 
 
 def log_request(logger: logging.Logger, fields: dict[str, Any]) -> None:
@@ -43,15 +59,18 @@ def log_request(logger: logging.Logger, fields: dict[str, Any]) -> None:
         logger.handle(record)
 
 
-def configure_logging(level: str) -> None:
-    """Send all logs of this process, uvicorn's too, through `JsonFormatter`."""
+def configure_logging(level: str, worker: int | None = None) -> None:
+    """Send all logs of this process, uvicorn's too, through `JsonFormatter`.
+
+    `worker` is its number where it is one of several.
+    """
     # What no line of ours tells need not be looked up for each (Python's logging how-to).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": JsonFormatter}},
+            "formatters": {"json": {"()": JsonFormatter, "worker": worker}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
         }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
+from gateway.processes.pages import Family, How
 from gateway.run import Answer
 from gateway.sandbox.verdict import HOW
 from gateway.trace import Tallied, Trace
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+HIGHEST: Literal["livemax"] = "livemax"
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
@@ -27,7 +31,10 @@ class Level:
 
 
 class Metrics:
-    """One gateway's metrics, in a registry of their own."""
+    """One process' metrics, in a registry of their own.
+
+    A gauge of several workers shows their sum, but for those marked `HIGHEST`.
+    """
 
     def __init__(self) -> None:
         # Finding a child takes prometheus-client longer than counting in it.
@@ -46,8 +53,14 @@ class Metrics:
         self.requests_in_flight.set_function(lambda: self.in_flight.value)
         self.example_key = Gauge(
             "its_example_key_accepted",
-            "1 while clients may use the key that the example deployments ship with.", registry=r,
+            "1 while clients may use the key that the example deployments ship with.",
+            registry=r, multiprocess_mode=HIGHEST,
         )  # fmt: skip
+        self.workers = Gauge("its_workers", "Processes that serve.", registry=r)
+        self.workers.set(1)
+        self.workers_lost = Counter(
+            "its_workers_lost", "Workers that ended unasked, and were replaced.", registry=r
+        )
         self.samples = Counter("its_samples", "Candidates begun.", by_request, registry=r)
         self.samples_saved = Counter(
             "its_samples_saved", "Candidates that an early stop did not draw.",
@@ -155,7 +168,7 @@ class Metrics:
         self.backend_state = Gauge(
             "its_backend_state",
             "1 for the state that a backend is in (up, trial, open, down, draining), else 0.",
-            ("backend", "state"), registry=r,
+            ("backend", "state"), registry=r, multiprocess_mode=HIGHEST,
         )  # fmt: skip
         self.backend_outstanding = Gauge(
             "its_backend_outstanding", "Candidates under way at a backend, of this gateway.",
@@ -163,11 +176,11 @@ class Metrics:
         )  # fmt: skip
         self.backend_waiting = Gauge(
             "its_backend_waiting", "The backend's own vllm:num_requests_waiting, as last read.",
-            by_backend, registry=r,
+            by_backend, registry=r, multiprocess_mode=HIGHEST,
         )  # fmt: skip
         self.backend_cache_usage = Gauge(
             "its_backend_cache_usage", "The backend's own vllm:kv_cache_usage_perc, as last read.",
-            by_backend, registry=r,
+            by_backend, registry=r, multiprocess_mode=HIGHEST,
         )  # fmt: skip
         self.ejections = Counter(
             "its_ejections", "Backends left alone after failures (consecutive, outlier).",
@@ -299,6 +312,17 @@ class Metrics:
         """The text page that Prometheus scrapes."""
         return generate_latest(self.registry)
 
+    def told(self) -> list[Family]:
+        """All series, for a page of several processes."""
+        own = (value for value in vars(self).values() if isinstance(value, Gauge))
+        highest = {each._name for each in own if each._multiprocess_mode == HIGHEST}
+        families = []
+        for each in self.registry.collect():
+            samples = {(s.name, tuple(s.labels.items())): s.value for s in each.samples}
+            how: How = "max" if each.name in highest else "sum"
+            families.append(Family(each.name, each.documentation, each.type, how, samples))
+        return families
+
     def record(
         self,
         strategy: str,
@@ -352,3 +376,22 @@ class Metrics:
         """Every metric, with the names of its labels, for the generated documentation."""
         own = [value for value in vars(self).values() if isinstance(value, MetricWrapperBase)]
         return [(next(iter(each.describe())), tuple(each._labelnames)) for each in own]
+
+
+def page_of(families: Iterable[Family]) -> bytes:
+    """The text page of what several processes told."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(families))
+    return generate_latest(registry)
+
+
+class _Merged(Collector):
+    def __init__(self, families: Iterable[Family]):
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        for each in self._families:
+            metric = Metric(each.name, each.documentation, each.type)
+            for (name, labels), value in each.samples.items():
+                metric.add_sample(name, dict(labels), value)
+            yield metric

@@ -1,4 +1,4 @@
-"""`its-gateway serve`: one process that serves until SIGTERM, then drains."""
+"""`its-gateway serve`: serves until SIGTERM, then drains; in one process, or in several."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ from gateway.backends.pool import Address
 from gateway.backends.vllm import VLLMBackend
 from gateway.host import Host
 from gateway.logs import configure_logging
+from gateway.metrics import page_of
+from gateway.processes.census import Census
+from gateway.processes.frames import Kind
+from gateway.processes.line import Line, Place
+from gateway.processes.listeners import listener, shared
+from gateway.processes.portion import portion
+from gateway.processes.supervisor import Supervisor
+from gateway.registry import Registry
 from gateway.registry import load as load_registry
 from gateway.reload import Reload
 from gateway.settings import EXAMPLE_KEY, ConfigError, Roles, Settings
@@ -38,21 +46,63 @@ def main(argv: Sequence[str]) -> int:
     try:
         settings = load_settings(argv)
         configure_logging(settings.log_level)
-        host = build_host(settings)
-        if settings.upstreams():
-            host.reload = Reload(
-                settings.config, lambda: load_settings(argv), lambda fresh: apply(host, fresh)
-            )
+        place = None
+        if settings.workers > 1:
+            born = supervised(settings)
+            if isinstance(born, int):
+                return born
+            # From here on in each worker, of which there are several.
+            place, settings = born, portion(settings)
+            configure_logging(settings.log_level, born.number)
+        host = hosted(settings, argv)
     except ConfigError as error:
         print(f"its-gateway: {error}", file=sys.stderr)
         return 2
-    return uvloop.run(serve(host))
+    return uvloop.run(serve(host, place))
+
+
+def hosted(settings: Settings, argv: Sequence[str]) -> Host:
+    """The host of `settings`, which come from `argv` and are read again when they change."""
+    host = build_host(settings)
+    if settings.upstreams():
+        host.reload = Reload(
+            settings.config, lambda: load_settings(argv), lambda fresh: apply(host, fresh)
+        )
+    return host
+
+
+def supervised(settings: Settings) -> int | Place:
+    """Starts workers: in each its place, in the process that looks after them its exit status."""
+    # Loaded once for all of them, as what is not changed is shared.
+    guests()
+    gc.freeze()
+    try:
+        listeners = shared(settings.host, settings.port, settings.workers)
+    except OSError as error:
+        return _not_ours(settings, error)
+    if settings.redis is None:
+        logger.warning(
+            "without Redis each worker has samples, answers and learned state of its own, and "
+            "none takes feedback"
+        )
+
+    def began() -> None:
+        _tell(settings, listeners[0].getsockname(), workers=settings.workers)
+
+    return Supervisor(listeners, Census(page_of), settings.drain_seconds, began).run()
+
+
+def guests() -> tuple[Registry, Registry]:
+    """The strategies and verifiers that there are."""
+    return (
+        load_registry("strategy", "strategies", "its_gateway.strategies"),
+        load_registry("verifier", "verifiers", "its_gateway.verifiers"),
+    )
 
 
 def build_host(settings: Settings) -> Host:
     """The host that `settings` describe; `ConfigError` where something it names is not there."""
-    strategies = load_registry("strategy", "strategies", "its_gateway.strategies")
-    verifiers = load_registry("verifier", "verifiers", "its_gateway.verifiers")
+    strategies, verifiers = guests()
     if settings.upstreams() or settings.replay is not None:
         tracing = tracing_of(settings, "vllm")
         host = Host.build(settings, recorded(settings), strategies, verifiers, tracing)
@@ -137,7 +187,7 @@ def connection(settings: Settings, tracing: Tracing | None = None) -> Callable[[
     return connect
 
 
-async def serve(host: Host) -> int:
+async def serve(host: Host, place: Place | None = None) -> int:
     """Listen until SIGTERM or SIGINT; then answer what was accepted, and stop."""
     settings = host.settings
     config = uvicorn.Config(
@@ -154,45 +204,74 @@ async def serve(host: Host) -> int:
     )
     server = _Server(config, host)
     try:
-        sock = _listen(settings.host, settings.port)
+        sock = place.listener if place else listener(settings.host, settings.port)
     except OSError as error:
-        print(f"its-gateway: {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
-        return 1
+        return _not_ours(settings, error)
     # What exists now lives as long as the process: the collector need not look at it again. And a
     # request leaves no cycles to speak of, so that looking after every 700 objects is too often.
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
-    name, port = sock.getsockname()[:2]
-    logger.info(
-        "listening", extra={"host": name, "port": port, "keys": len(settings.client_keys())}
-    )
-    if EXAMPLE_KEY in settings.client_keys():
-        logger.warning("the example's API key is accepted: anyone can know it; change it")
+    if place is None:
+        _tell(settings, sock.getsockname())
+    else:
+        await server.join(place)
     if host.reload is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, host.reload.now)
+        if place is not None and not place.fresh and settings.config is not None:
+            host.reload.now()  # the file may have changed since the supervisor read it
     with contextlib.suppress(KeyboardInterrupt):
         await server.serve(sockets=[sock])
+    if host.line is not None:
+        await host.line.goodbye()
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    return sock
+def _not_ours(settings: Settings, error: OSError) -> int:
+    print(f"its-gateway: {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+def _tell(settings: Settings, address: tuple[str, int], **more: int) -> None:
+    keys, (name, port) = settings.client_keys(), address[:2]
+    logger.info("listening", extra={"host": name, "port": port, "keys": len(keys), **more})
+    if EXAMPLE_KEY in keys:
+        logger.warning("the example's API key is accepted: anyone can know it; change it")
 
 
 class _Server(uvicorn.Server):
-    """Turns away new requests on kept-alive connections once a signal has come."""
+    """Turns away new requests on kept-alive connections once a signal has come.
+
+    As one of several it tells its supervisor what it does, and stops as that says.
+    """
 
     def __init__(self, config: uvicorn.Config, host: Host):
         super().__init__(config)
         self._its_host = host
 
+    async def join(self, place: Place) -> None:
+        """Serve at `place`."""
+        self._its_host.created = place.created
+        self._its_host.line = await Line.open(place.line, self._its_host.counted, self._told)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._its_host.line is not None:
+            self._its_host.line.tell(Kind.READY)
+
     def handle_exit(self, sig: int, frame: object) -> None:
+        line = self._its_host.line
+        if line is not None and sig == signal.SIGINT:
+            return  # every process of a terminal gets it; the supervisor says what is to be done
         logger.info("draining", extra={"signal": signal.Signals(sig).name})
         self._its_host.draining = True
+        if line is not None:
+            line.tell(Kind.LEAVING)
         super().handle_exit(sig, frame)  # type: ignore[arg-type]
         # Uvicorn raises what it caught again once it has stopped, and the exit would not be 0.
         self._captured_signals.clear()
+
+    def _told(self, at_once: bool) -> None:
+        """The supervisor wants an end, or is gone, and nobody would add up what is counted here."""
+        self.force_exit = self.force_exit or at_once
+        if not self.should_exit:
+            self.handle_exit(signal.SIGTERM, None)

@@ -145,6 +145,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that serve the port, one core each "
+        "([workers](../deployment.md#more-cores)).",
+    )
     backend: Words = Field(
         (),
         description="Base URL of an upstream (http, https; dns+http, srv+http for all "
@@ -271,7 +278,24 @@ class Settings(BaseSettings):
             )
         if self.sandbox == "queue" and not self.redis:
             raise ValueError("sandbox: queue needs --redis")
+        if self.workers > 1 and (problem := self._not_for_several()):
+            raise ValueError(problem)
         return self
+
+    def _not_for_several(self) -> str | None:
+        """What workers that know nothing of each other's requests could not keep to."""
+        many = f"{self.workers} workers"
+        if self.limits and not self.redis:
+            return f"limits: {many} count together only with --redis"
+        if self.receipt_hours and not self.redis:
+            return f"receipt_hours: {many} keep receipts only with --redis"
+        if self.replay_seed is not None:
+            return f"replay_seed: the order is of one process, not of {many}"
+        if self.pool.limit < self.workers:
+            return f"pool.limit: {self.pool.limit} cannot be divided among {many}"
+        if 0 < self.sandbox_concurrency < self.workers:
+            return f"sandbox_concurrency: {self.sandbox_concurrency} cannot be divided among {many}"
+        return None
 
     @classmethod
     def settings_customise_sources(

@@ -47,6 +47,7 @@ class Slow:
     """An upstream of one model whose answers wait for `go`."""
 
     base: str = ""
+    begun: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -54,6 +55,7 @@ class Slow:
         return web.json_response({"object": "list", "data": [{"id": "m"}]})
 
     async def chat(self, request: web.Request) -> web.Response:
+        self.begun += 1
         self.asked.set()
         await self.go.wait()
         message = {"role": "assistant", "content": ANSWER}
@@ -94,6 +96,7 @@ class Gateway:
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             env=_environment(**environment),
+            start_new_session=True,  # so that a terminal's signals can be sent to all its processes
         )
         gateway = cls(process)
         line = await gateway.until("listening", STARTUP)
