@@ -162,12 +162,18 @@ def _settings() -> str:
 
 
 def _metrics() -> str:
+    metrics = Metrics()
     rows = [
         (f"`{family.name}`", family.type, ", ".join(labels) or "–", family.documentation)
-        for family, labels in Metrics().families()
+        for family, labels in metrics.families()
     ]
-    note = "Counters end in `_total` on the page, histograms in `_bucket`, `_sum`, `_count`."
-    return _page("Metrics", [note, _table(("name", "type", "labels", "meaning"), rows)])
+    highest = [f"`{family.name}`" for family in metrics.told() if family.how == "max"]
+    notes = [
+        "Counters end in `_total` on the page, histograms in `_bucket`, `_sum`, `_count`.",
+        "Of several workers the page has the sum, whichever of them is asked, those that are gone "
+        f"counted with them; but the highest of {', '.join(highest)}.",
+    ]
+    return _page("Metrics", [*notes, _table(("name", "type", "labels", "meaning"), rows)])
 
 
 def _errors() -> str:

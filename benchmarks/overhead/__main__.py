@@ -22,6 +22,7 @@ from benchmarks.overhead.report import written
 from benchmarks.overhead.rounds import Effort, Result, built, measured
 from benchmarks.overhead.scenarios import SCENARIOS
 from benchmarks.overhead.targets import NGINX_TARGET, OURS, PEERS, Missing, ours
+from benchmarks.overhead.workers import workers
 from benchmarks.scaling.report import command_line
 
 HERE = Path(__file__).parent
@@ -70,13 +71,14 @@ def _parts(
         for scenario in SCENARIOS
         if wanted(scenario.name)
     ]
+    sections = [workers(program, folder, effort, timed)] if wanted("workers") else []
     if not wanted("footprint"):
-        return results, []
+        return results, sections
     try:
         found = footprint(OURS, program, folder, options.rounds, options.requests, timed)
     except (Failed, NotUp) as error:
-        return results, [f"## Footprint of its-gateway\n\nNot measured: {error}\n"]
-    return results, [found.section()]
+        return results, [*sections, f"## Footprint of its-gateway\n\nNot measured: {error}\n"]
+    return results, [*sections, found.section()]
 
 
 def _commit() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.overhead.measuring import Failed, Load, Sample
-from benchmarks.overhead.processes import LOADING, SERVED, NotUp, running, wait_for
+from benchmarks.overhead.processes import LOADING, NotUp, running, wait_for
 from benchmarks.overhead.scenarios import Scenario
 from benchmarks.overhead.targets import KEY, Missing, Target
 from benchmarks.ports import free_port
@@ -83,7 +83,7 @@ def measured(
             if scenario.needs_strategy and not target.strategies:
                 continue
             try:
-                loads[target.name] = _started(target, scenario, upstream, folder, stack)
+                loads[target.name] = started(target, scenario, upstream, folder, stack)
             except (Missing, NotUp, Unavailable) as error:
                 result.missing[target.name] = str(error)
         for number in range(effort.rounds):
@@ -100,15 +100,16 @@ def load_of(scenario: Scenario, ours: bool, port: int, folder: Path) -> Load:
     return Load(port, body, KEY, 0)
 
 
-def _started(
+def started(
     target: Target, scenario: Scenario, upstream: int, folder: Path, stack: ExitStack
 ) -> tuple[Load, int]:
+    """A scenario's load on `target`, which runs until `stack` ends, and its process group."""
     port = free_port()
     own = folder / f"{target.name}-{port}"
     own.mkdir()
     log = own / "log"
     command = target.command(port, upstream, own)
-    group = stack.enter_context(running(command, SERVED, log, target.environment))
+    group = stack.enter_context(running(command, target.core, log, target.environment))
     base = f"http://127.0.0.1:{port}"
     wait_for(f"{base}{target.ready}", log)
     target.prepare(base, f"http://127.0.0.1:{upstream}/v1", "mock")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.overhead.processes import SERVED
 from benchmarks.scaling.peers import known
 from benchmarks.scaling.peers.environments import environment
 
@@ -50,6 +51,8 @@ class Target:
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[str, str, str], None] = lambda base, upstream, model: None
     """Called once it answers, with its URL, the upstream's and the model."""
+    core: str = SERVED
+    """Where it may run: a core, or several with commas between them."""
 
 
 def _nginx(port: int, upstream: int, folder: Path) -> Sequence[str]:
@@ -73,9 +76,9 @@ def _floor(port: int, upstream: int, folder: Path) -> Sequence[str]:
     return [sys.executable, "-m", "benchmarks.overhead.floor", str(port), str(upstream)]
 
 
-def ours(name: str, *flags: str) -> Target:
+def ours(name: str, *flags: str, core: str = SERVED) -> Target:
     """Our gateway as shipped, with a client's key to check and `flags` besides."""
-    return Target(name, _ours(*flags), strategies=True)
+    return Target(name, _ours(*flags), strategies=True, core=core)
 
 
 def _from_pip(name: str, requirement: str, *words: str) -> Command:
