@@ -41,8 +41,8 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = self.formatException(record.exc_info)
         line = orjson.dumps(entry, default=str)
         while self._worker is not None and len(line) >= PIPE_BUF and entry.get("exception"):
-            # Each of its characters makes at least one byte.
-            entry["exception"] = entry["exception"][len(line) - PIPE_BUF + 1 :]
+            # Each of its characters makes six bytes at most.
+            entry["exception"] = entry["exception"][(len(line) - PIPE_BUF) // 6 + 1 :]
             line = orjson.dumps(entry, default=str)
         return line.decode()
 

@@ -10,7 +10,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 
 from gateway.processes.census import Census
@@ -18,49 +17,18 @@ from gateway.processes.frames import Kind
 from gateway.processes.line import Place
 from gateway.processes.link import Link
 from gateway.processes.listeners import sharing
+from gateway.processes.seats import Seat, Worker
 
 logger = logging.getLogger("its_gateway")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-SETTLED_SECONDS = 10.0
-"""A worker that ends sooner than so long after its start ended at once."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Before one that ended at once for the second time in a row is replaced, and so on, doubled."""
 MOST_BARREN = 5
 """So many starts in a row that came to nothing, with no worker left, are the end of it."""
 ASKED_SECONDS, SILENT_SECONDS = 5.0, 60.0
 """How often a worker is asked what it counted, as much of which as it tells is not lost with it,
 and after how long a silence it is killed."""
-STOP_SECONDS = 5.0
+STOP_SECONDS = 10.0
 """What workers have to stop in, beyond the time that they wait for requests in flight."""
-
-
-@dataclass(slots=True)
-class Seat:
-    """Where a worker belongs. `due` is when it is to be started, None while there is one.
-
-    Before a pause there is no listener any more, so that no connection waits for its end.
-    """
-
-    number: int
-    listener: socket.socket | None
-    due: float | None = 0.0
-    failures: int = 0
-    fresh: bool = True
-
-
-@dataclass(slots=True)
-class Worker:
-    """One that runs; `heard` is when it last said something, at first when it was started."""
-
-    pid: int
-    seat: Seat
-    link: Link
-    started: float
-    heard: float
-    asked: float
-    ready: bool = False
-    leaving: bool = False
 
 
 class Supervisor:
@@ -117,6 +85,7 @@ class Supervisor:
             try:
                 place = self._start(seat, now)
             except OSError as error:  # no port, no memory, no more processes
+                self._barren += 1
                 self._failed(seat, now, "no worker could be started", reason=error.strerror)
             else:
                 if place is not None:
@@ -129,7 +98,13 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         # A signal of the supervisor's is none of a worker's that has not yet said so.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            for sock in (ours, theirs):
+                sock.close()
+            raise
         if pid == 0:
             ours.close()
             self._become_worker(seat)
@@ -257,21 +232,14 @@ class Supervisor:
             self._stop(self._patience)
             return
         now = time.monotonic()
-        if worker.ready and now - worker.started > SETTLED_SECONDS:
+        if worker.settled(now):
             worker.seat.failures = 0
         self._barren = 0 if worker.ready else self._barren + 1
         self._failed(worker.seat, now, "a worker died", pid=worker.pid, **_how(status))
 
     def _failed(self, seat: Seat, now: float, message: str, **how: object) -> None:
         """Have another one at `seat`, the later the more failed at once."""
-        seat.failures += 1
-        pause = 0.0
-        if seat.failures > 1:
-            pause = min(FIRST_PAUSE * 2 ** min(seat.failures - 2, 10), LONGEST_PAUSE)
-            if seat.listener is not None:
-                seat.listener.close()
-                seat.listener = None
-        seat.due = now + pause
+        pause = seat.failed(now)
         logger.error(message, extra={"worker": seat.number, **how, "again_in_seconds": pause})
         if self._barren >= MOST_BARREN and not any(w.ready for w in self._workers.values()):
             logger.critical("no worker can be started")

@@ -210,6 +210,9 @@ def _nobody() -> dict[str, Any]:
     options: dict[str, Any] = {
         "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE,
         "cwd": "/", "env": {}, "close_fds": True,
+        # Who interrupts the gateway at a terminal means the gateway, which then drains; and an
+        # ended bwrap whose child lives on, deaf to signals as the first of its namespace, hangs.
+        "start_new_session": True,
     }  # fmt: skip
     if os.geteuid() == 0:
         options |= {"user": NOBODY, "group": NOBODY, "extra_groups": []}

@@ -116,8 +116,15 @@ async def fleet(start: Start, upstream: Slow) -> Fleet:
 
 
 def living(pids: set[int]) -> set[int]:
-    """Those of them that are still there."""
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+    """Those of them that have not ended, waited for or not."""
+
+    def lives(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    return set(filter(lives, pids))
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:

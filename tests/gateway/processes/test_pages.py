@@ -1,11 +1,16 @@
-"""Pages: what several processes counted becomes one page, which never goes back."""
+"""What several processes say becomes one page, which never goes back, and one log."""
 
 from __future__ import annotations
 
+import json
+import logging
 import math
+import sys
+from select import PIPE_BUF
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.logs import JsonFormatter
 from gateway.metrics import Metrics, page_of
 from gateway.processes.frames import Frames, Kind, framed
 from gateway.processes.pages import Family, Pages, Told
@@ -150,3 +155,21 @@ def test_messages_come_out_as_they_went_in_whatever_the_parts() -> None:
         frames = Frames()
         parts = [stream[at : at + size] for at in range(0, len(stream), size)]
         assert [message for part in parts for message in frames.feed(part)] == said
+
+
+def test_no_line_of_a_worker_is_longer_than_what_is_written_in_one_piece() -> None:
+    def logged(worker: int | None) -> str:
+        try:
+            raise ValueError("é\n" * 9000 + "the end")
+        except ValueError:
+            told = logging.LogRecord("x", logging.ERROR, "", 0, "failed", None, sys.exc_info())
+            return JsonFormatter(worker).format(told)
+
+    line = logged(2)
+    assert len(line.encode()) + 1 <= PIPE_BUF
+    read = json.loads(line)
+    assert (read["worker"], read["message"]) == (2, "failed")
+    assert read["exception"].endswith("the end")
+    assert len(read["exception"]) > PIPE_BUF / 5
+    assert "worker" not in json.loads(logged(None))
+    assert len(logged(None)) > 9000
