@@ -1,5 +1,9 @@
-"""`python -m benchmarks.self_evaluation`: what self-evaluation keeps of 16 samples' gain, through
-the gateway, beside the bound of a perfect one; utility against thresholds; pruning.
+"""`python -m benchmarks.self_evaluation`: what self-evaluation keeps of 16 samples' gain, beside
+the bound of a perfect one; utility against thresholds; pruning.
+
+Candidates are drawn, judged and pruned through the gateway, once; rules that stop early are
+replayed on them, and some are asked of the gateway as well, to show that they do there what they
+did in the replay.
 """
 
 from __future__ import annotations
@@ -28,9 +32,9 @@ from benchmarks.evaluation.running import Plan, carry_out, progress
 from benchmarks.evaluation.sources import generated
 from benchmarks.scaling.beds import REPEAT
 from benchmarks.scaling.report import command_line
-from benchmarks.self_evaluation.found import Found, rows_of
-from benchmarks.self_evaluation.plans import AIMS, Plans, first, plans
-from benchmarks.self_evaluation.report import RESAMPLES, written
+from benchmarks.self_evaluation.found import Found, bank_of, confirmed
+from benchmarks.self_evaluation.plans import AIMS, drawn, families, policy
+from benchmarks.self_evaluation.report import RESAMPLES, Told, written
 
 HERE = Path(__file__).parent
 MODEL = "its-demo"
@@ -47,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     problems = [each.model_copy(update={"id": f"{each.id}{REPEAT}0"}) for each in asked]
     try:
         with _work(options.work) as work:
-            found, planned = _run(problems, options, work, console)
+            told = _run(problems, options, work, console)
     except (Fatal, NotReady, journal.BadRun) as error:
         console.print(f"self_evaluation: {error}", markup=False, highlight=False)
         return 1
@@ -60,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     page = options.out / "report.md"
-    page.write_text(written(found, planned, options.checkpoint, options.seed, facts))
+    page.write_text(written(told, options.checkpoint, options.seed, facts))
     print(page)
     return 0
 
@@ -69,11 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.self_evaluation", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument("--problems", type=positive, default=140, help="how many (140)")
+    parser.add_argument("--problems", type=positive, default=500, help="how many (500)")
     parser.add_argument("--languages", type=words, default=words(LANGUAGES), help=LANGUAGES)
     parser.add_argument("--checkpoint", type=positive, default=16, help="tokens at pruning (16)")
     parser.add_argument("--seed", type=int, default=11, help="of problems and draws (11)")
     parser.add_argument("--concurrency", type=positive, default=4, help="problems at once (4)")
+    parser.add_argument(
+        "--confirm", type=positive, default=60, help="problems on which replays are checked (60)"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer policies")
     parser.add_argument("--work", type=Path, help="folder of the journal, to go on after an end")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the report (this one)")
@@ -94,18 +101,26 @@ def _run(
     options: argparse.Namespace,
     work: Path,
     console: Console,
-) -> tuple[Found, Plans]:
-    """The first run, and the one with what was found on its candidates."""
+) -> Told:
+    """Draw, replay the rules on what was drawn, and ask some of them of the gateway as well."""
     work.mkdir(parents=True, exist_ok=True)
     before, after = work / "first", work / "second"
     with gateway(["--port", "0"], work / "gateway.log") as base:
         url = f"{base}/v1"
-        asyncio.run(_ask(problems, first(), options, before, url, console))
-        rows = rows_of(journal.read(before))
-        aims = AIMS[1:4] if options.quick else AIMS
-        planned = plans(rows, options.checkpoint, aims=aims)
-        asyncio.run(_ask(problems, planned.policies, options, after, url, console))
-    return Found.of(journal.read(before), journal.read(after)), planned
+        policies = drawn(options.checkpoint)
+        asyncio.run(_ask(problems, policies, options, before, url, console))
+        run = journal.read(before)
+        bank = bank_of(run)
+        how = families(bank, aims=AIMS[3::2] if options.quick else AIMS)
+        again = {each.confirmed: policy(each.params[each.confirmed]) for each in how.values()}
+        few = sorted(problems, key=lambda problem: problem.id)[: options.confirm]
+        one = argparse.Namespace(**{**vars(options), "concurrency": 1})  # utility learns in order
+        asyncio.run(_ask(few, again, one, after, url, console))
+    checked = confirmed(journal.read(after), bank, how)
+    rules = {name: params for each in how.values() for name, params in each.params.items()}
+    rules |= {name: str((each.params or {}).get("rule", "")) for name, each in policies.items()}
+    named = {title: list(each.params) for title, each in how.items()}
+    return Told(Found.of(run, how), named, rules, checked)
 
 
 async def _ask(

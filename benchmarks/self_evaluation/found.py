@@ -1,4 +1,4 @@
-"""What the runs came to (pure)."""
+"""What the run came to (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from benchmarks.evaluation.coverage import Floats
 from benchmarks.evaluation.journal import Entry, Run
 from benchmarks.scaling.equal import Measured
 from benchmarks.scaling.measured import measured
-from benchmarks.self_evaluation.plans import ALL, Row, seen
+from benchmarks.self_evaluation import replayed
+from benchmarks.self_evaluation.plans import ALL, Family
+from benchmarks.self_evaluation.replayed import Bank, Banked
 from benchmarks.self_evaluation.shares import told
 
 
@@ -28,33 +30,70 @@ class Found:
     within: float
 
     @classmethod
-    def of(cls, before: Run, after: Run) -> Found:
-        """Of the first run and the second."""
-        bank = _bank(before)
-        right = [np.array([c["correct"] for c in each.candidates], bool) for each in bank]
-        pairs = [
-            ([c["score"] for c in judged], [c["correct"] for c in judged])
-            for each in bank
-            if (judged := [c for c in each.candidates if c["score"] is not None])
-        ]
+    def of(cls, run: Run, families: Mapping[str, Family]) -> Found:
+        """Of what was drawn, and of the rules replayed on it."""
+        bank = bank_of(run)
+        pairs = [_judged(each) for each in bank]
         apart = [value for each in pairs if not np.isnan(value := told(*each))]
+        policies = measured(run)
+        for family in families.values():
+            for name, params in family.params.items():
+                policies[name] = replayed.measured(name, replayed.replay(params, bank))
         return cls(
-            policies={**measured(before), **measured(after)},
-            drawn_right=[each for each in right if len(each)],
-            first=np.array([float(each[0]) if len(each) else 0.0 for each in right]),
+            policies=policies,
+            drawn_right=[np.array(each.right) for each in bank if each.right],
+            first=np.array([float(each.right[0]) if each.right else 0.0 for each in bank]),
             overall=told([s for ss, _ in pairs for s in ss], [r for _, rs in pairs for r in rs]),
             within=float(np.mean(apart)) if apart else float("nan"),
         )
 
 
-def _bank(before: Run) -> list[Entry]:
-    return [before.entries[ALL, id] for id in sorted(problem.id for problem in before.problems)]
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A policy asked of the gateway after it was replayed: how many problems, how many of them took
+    other samples or were right where the replay was wrong (or the reverse), and both ways' means
+    of samples."""
+
+    name: str
+    problems: int
+    otherwise: int
+    samples: float
+    replayed: float
 
 
-def rows_of(before: Run) -> list[Row]:
-    """The annealed candidates of each problem, less what is right."""
-    return [
-        [seen(c["score"], c["tokens"]) for c in each.candidates]
-        for each in _bank(before)
-        if each.candidates
-    ]
+def confirmed(run: Run, bank: Bank, families: Mapping[str, Family]) -> list[Confirmed]:
+    """The replays beside what the gateway did in `run`, on the first problems of `bank`."""
+    own = [_confirmed(run, bank, each) for each in families.values()]
+    return [each for each in own if each.problems]
+
+
+def _confirmed(run: Run, bank: Bank, family: Family) -> Confirmed:
+    name = family.confirmed
+    entries = _entries(run, name)
+    runs = replayed.replay(family.params[name], bank[: len(entries)])
+    told = [(e.request.get("samples"), bool(e.request.get("correct"))) for e in entries]
+    alone = [(each.samples, each.right) for each in runs]
+    return Confirmed(
+        name,
+        len(entries),
+        sum(a != b for a, b in zip(told, alone, strict=True)),
+        float(np.mean([samples or 0 for samples, _ in told])) if told else float("nan"),
+        float(np.mean([samples for samples, _ in alone])) if alone else float("nan"),
+    )
+
+
+def bank_of(run: Run) -> Bank:
+    """The annealed candidates of each problem, in the order of the problems' ids."""
+    return [Banked.of(each) for each in _entries(run, ALL)]
+
+
+def _entries(run: Run, policy: str) -> list[Entry]:
+    ids = sorted(problem.id for problem in run.problems)
+    return [run.entries[policy, id] for id in ids if (policy, id) in run.entries]
+
+
+def _judged(own: Banked) -> tuple[list[float], list[bool]]:
+    """Scores of the candidates that could be judged, and whether they were right."""
+    pairs = zip(own.seen, own.right, strict=True)
+    known = [(each.value, right) for each, right in pairs if each.score.judged]
+    return [value for value, _ in known], [right for _, right in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from benchmarks.evaluation.coverage import Floats
 from benchmarks.evaluation.tables import amount, percent, table
 from benchmarks.scaling.equal import Measured, against
 from benchmarks.self_evaluation.bound import perfect
-from benchmarks.self_evaluation.found import Found
-from benchmarks.self_evaluation.plans import ALL, AT_ONCE, MOST, ONE, Plans
+from benchmarks.self_evaluation.found import Confirmed, Found
+from benchmarks.self_evaluation.plans import ALL, AT_ONCE, ONE, PRUNED
+from benchmarks.self_evaluation.replayed import MOST
 from benchmarks.self_evaluation.shares import Kept, kept
 
 RESAMPLES = 2000
@@ -21,28 +23,42 @@ HEAD = """\
 
 <!-- Written by `python -m benchmarks.self_evaluation`; run that instead of editing. -->
 
-Rule `self_evaluation` of strategy `adaptive` (arXiv 2410.02725), every request through the gateway,
-completion tokens as the upstream counts them, judgements included. Brackets are 95% percentile
-intervals of a paired bootstrap over problems. The right answer never left the client.
+Rule `self_evaluation` of strategy `adaptive` (arXiv 2410.02725). Candidates are drawn through the
+gateway, completion tokens as the upstream counts them, judgements included; rules that stop early
+are replayed on the {most} annealed ones, which is exact (last table but one). Brackets are 95%
+percentile intervals of a paired bootstrap over problems. The right answer never left the client.
 """
+UTILITY = "utility"
 
 
-def written(found: Found, planned: Plans, checkpoint: int, seed: int, facts: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Told:
+    """All that is reported: figures, the policies of each way to stop, each policy's rule, and what
+    the gateway did beside the replay."""
+
+    found: Found
+    families: Mapping[str, Sequence[str]]
+    rules: Mapping[str, str]
+    checked: Sequence[Confirmed]
+
+
+def written(told: Told, checkpoint: int, seed: int, facts: Sequence[str]) -> str:
     """The whole page."""
-    policies = found.policies
+    found, policies = told.found, told.found.policies
     resamples = Resamples(len(found.first), seed, RESAMPLES)
     lines = [
-        HEAD,
+        HEAD.format(most=MOST),
         *(f"- {fact}" for fact in facts),
         "",
         *_signal(found),
-        *_kept(found, planned, policies[ONE].right, resamples, "one plain sample"),
-        *_kept(found, planned, found.first, resamples, "its own first, greedy one"),
-        *_utility(policies, planned, resamples),
-        *_pruning(policies, planned, checkpoint, resamples),
+        *_kept(told, policies[ONE].right, resamples, "one plain sample"),
+        *_kept(told, found.first, resamples, "its own first, greedy one"),
+        *_utility(told, resamples),
+        *_pruning(policies, checkpoint, resamples),
+        *_checked(told.checked),
         "## All policies",
         "",
-        _all(found, planned, resamples),
+        _all(told, resamples),
         "",
     ]
     return "\n".join(lines)
@@ -60,17 +76,11 @@ def _signal(found: Found) -> list[str]:
     ]
 
 
-def _kept(
-    found: Found, planned: Plans, base: Floats, resamples: Resamples, named: str
-) -> list[str]:
+def _kept(told: Told, base: Floats, resamples: Resamples, named: str) -> list[str]:
+    found = told.found
     whole = found.policies[ALL].right
-    families = {
-        "threshold, batches 1, 2, 4, 8": planned.doubling,
-        "threshold, one at a time": planned.single,
-        "utility": planned.utility,
-    }
     rows = kept(
-        found.policies, families, base=base, whole=whole,
+        found.policies, told.families, base=base, whole=whole,
         curve=perfect(found.drawn_right), resamples=resamples,
     )  # fmt: skip
     gain = resamples.mean(whole - base)
@@ -102,16 +112,20 @@ def _kept_row(row: Kept) -> list[str]:
     ]
 
 
-def _utility(found: Mapping[str, Measured], planned: Plans, resamples: Resamples) -> list[str]:
+def _utility(told: Told, resamples: Resamples) -> list[str]:
+    found = told.found.policies
     curves = {
-        "batches 1, 2, 4, 8": [found[name] for name in planned.doubling],
-        "one at a time": [found[name] for name in planned.single],
+        title: [found[name] for name in (*names, ALL)]
+        for title, names in told.families.items()
+        if title != UTILITY
     }
-    rows = []
-    for name in planned.utility:
+    rows, above = [], dict.fromkeys(curves, 0)
+    for name in told.families[UTILITY]:
         compared = [
             against(found[name], title, curve, resamples) for title, curve in curves.items()
         ]
+        for each in compared:
+            above[each.curve] += each.difference.value > 0
         rows.append(
             [
                 f"`{name}`",
@@ -124,22 +138,23 @@ def _utility(found: Mapping[str, Measured], planned: Plans, resamples: Resamples
                 ),
             ]
         )
+    counted = "; ".join(f"{n} of {len(rows)} points ({title})" for title, n in above.items())
     return [
         "## Utility against thresholds at equal tokens",
         "",
-        table(["policy", "accuracy", "tokens", *(f"− threshold, {each}" for each in curves)], rows),
+        f"Above the thresholds' curve: {counted}.",
+        "",
+        table(["policy", "accuracy", "tokens", *(f"− {title}" for title in curves)], rows),
         "",
         "\\* its tokens lie outside the curve, whose nearest end is taken.",
         "",
     ]
 
 
-def _pruning(
-    found: Mapping[str, Measured], planned: Plans, checkpoint: int, resamples: Resamples
-) -> list[str]:
+def _pruning(found: Mapping[str, Measured], checkpoint: int, resamples: Resamples) -> list[str]:
     whole = found[AT_ONCE]
     rows = []
-    for name, share in planned.pruned.items():
+    for name, share in PRUNED.items():
         lost = resamples.mean(found[name].right - whole.right)
         most = 0.01 if share == 0.5 else 0.02
         rows.append(
@@ -166,21 +181,38 @@ def _pruning(
     ]
 
 
-def _all(found: Found, planned: Plans, resamples: Resamples) -> str:
-    rules = {
-        name: str((each.params or {}).get("rule", "")) for name, each in planned.policies.items()
-    }
+def _checked(checked: Sequence[Confirmed]) -> list[str]:
+    """What the gateway did where it was asked what had been replayed."""
+    rows = [
+        [
+            *(f"`{each.name}`", f"{each.problems}", f"{each.otherwise}"),
+            *(f"{each.samples:.2f}", f"{each.replayed:.2f}"),
+        ]
+        for each in checked
+    ]
+    return [
+        "## The same through the gateway",
+        "",
+        "Problems that took another number of samples, or were right in one way only, than in the "
+        "replay.",
+        "",
+        table(["policy", "problems", "otherwise", "samples", "replayed"], rows),
+        "",
+    ]
+
+
+def _all(told: Told, resamples: Resamples) -> str:
     return table(
         ["policy", "rule", "accuracy", "samples", "tokens", "failed"],
         [
             [
                 f"`{name}`",
-                f"`{rules.get(name, '')}`" if rules.get(name) else "",
+                f"`{told.rules[name]}`" if told.rules.get(name) else "",
                 percent(resamples.mean(each.right).json()),
                 f"{np.nanmean(each.samples):.2f}",
                 amount(resamples.mean(each.tokens).json()),
                 str(each.failed),
             ]
-            for name, each in found.policies.items()
+            for name, each in told.found.policies.items()
         ],
     )

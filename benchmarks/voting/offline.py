@@ -42,21 +42,27 @@ def passed(
     most: int = 64,
     *,
     ordered: bool = False,
+    limit: int | None = None,
 ) -> list[Run]:
     """One shuffle of a recording: its questions in a random order, each with shuffled votes.
-    `ordered` questions come as they are.
+    `ordered` questions come as they are; after `limit` of them no more are asked.
 
     The route begins knowing nothing. Results are in the questions' own order.
     """
-    order = list(range(len(questions)))
-    if not ordered:
-        Random(f"order {shuffle}").shuffle(order)
+    numbers = list(range(len(questions))) if ordered else order(len(questions), shuffle)
     learned = Learned()
     runs: dict[int, Run] = {}
-    for number in order:
+    for number in numbers[:limit]:
         votes = shuffled(questions[number], f"{shuffle} {number}", most)
         runs[number] = _run(votes, questions[number].gold, rule, n, learned)
-    return [runs[number] for number in range(len(questions))]
+    return [runs[number] for number in sorted(runs)]
+
+
+def order(count: int, shuffle: int) -> list[int]:
+    """In which order a shuffle asks the questions."""
+    numbers = list(range(count))
+    Random(f"order {shuffle}").shuffle(numbers)
+    return numbers
 
 
 def _run(votes: list[Vote], gold: str, text: str, n: int, learned: Learned) -> Run:

@@ -29,15 +29,15 @@ def report(
         "shuffles. Tokens and rounds are shares of Adaptive-Consistency's at .95 (cap 40, one "
         "candidate a round).",
         "\n".join(f"- `{name}`: `{text}`, at most {n}" for name, (text, n) in rules.items()),
-        _summary(rows, list(rules)),
+        summary(rows, list(rules)),
         *(f"![accuracy against tokens]({name})" for name in pictures),
-        *(_table(name, [row for row in rows if row.rule == name]) for name in rules),
-        _verdict([row for row in rows if row.rule == "value"]),
+        *(table(name, [row for row in rows if row.rule == name]) for name in rules),
+        verdict([row for row in rows if row.rule == "value"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(rows: Sequence[Compared], rules: Sequence[str]) -> str:
+def summary(rows: Sequence[Compared], rules: Sequence[str]) -> str:
     """All rules in one table: points lost and tokens taken."""
     lines = [
         "| rule | points, worst recording | points, mean | of AC's tokens, MATH500 at most "
@@ -59,7 +59,8 @@ def _summary(rows: Sequence[Compared], rules: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _table(name: str, rows: Sequence[Compared]) -> str:
+def table(name: str, rows: Sequence[Compared]) -> str:
+    """One rule on each recording."""
     lines = [
         f"## `{name}`",
         "",
@@ -78,7 +79,7 @@ def _table(name: str, rows: Sequence[Compared]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(rows: Sequence[Compared]) -> str:
+def verdict(rows: Sequence[Compared]) -> str:
     """Whether the targets are met, by the means."""
     hard = [row.tokens for row in rows if row.file.startswith("aime")]
     easy = [row.tokens for row in rows if row.file.startswith("math500")]

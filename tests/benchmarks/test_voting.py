@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import random
+from pathlib import Path
+
 import pytest
 
 from benchmarks.voting.held_out import chosen
@@ -9,6 +13,7 @@ from benchmarks.voting.measured import Compared
 from benchmarks.voting.offline import passed
 from benchmarks.voting.perturbed import BEDS, FEW
 from benchmarks.voting.recorded import Question, answered, vote
+from benchmarks.voting.through_gateway import POLICIES, measured
 
 
 def question(spellings: str, gold: str) -> Question:
@@ -69,3 +74,28 @@ def test_constants_are_chosen_without_the_model_that_is_left_out() -> None:
     }
     assert chosen(found, "aime2024_A") == (1.0, 0.1)  # B alone counts; the third is dear there
     assert chosen(found, "math500_C") == (2.0, 0.1)  # the first is dear on A
+
+
+def recording(folder: Path) -> Path:
+    """Twelve questions, from nearly sure to split in three, with answers that are whole numbers."""
+    rng, lines = random.Random(7), []
+    for number in range(12):
+        shares = [0.97 - number / 20, 0.03 + number / 40, number / 40]
+        votes = rng.choices(("7", "8", "9"), shares, k=80)
+        told = [(each, rng.randrange(50, 500)) for each in votes]
+        lines.append({"problem_num": number, "all_answers": told, "gold_answer": "7"})
+    file = folder / "made_up.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    return file
+
+
+def test_the_gateway_decides_draw_for_draw_as_the_rule_alone_does(tmp_path: Path) -> None:
+    streams = measured(recording(tmp_path), shuffles=2, limit=12)
+    assert [each.policy for each in streams] == [*POLICIES] * 2
+    for stream in streams:
+        assert (stream.otherwise, stream.degraded) == ([], 0)
+        assert stream.tokens == sum(run.tokens for run in stream.alone)
+        assert stream.calls == sum(run.rounds for run in stream.alone)
+        assert stream.samples == sum(run.samples for run in stream.alone)
+    drawn = {each.policy: each.samples for each in streams}
+    assert drawn["value"] < drawn["adaptive-consistency-95"] < drawn["majority-64"]
