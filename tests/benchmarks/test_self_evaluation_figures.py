@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.bootstrap import Resamples
+from benchmarks.evaluation.journal import Entry
 from benchmarks.scaling.equal import Measured
 from benchmarks.self_evaluation.bound import perfect
-from benchmarks.self_evaluation.plans import ALL, ONE, Row, first, plans, seen, spent
+from benchmarks.self_evaluation.plans import ALL, ONE, drawn, families, spent
+from benchmarks.self_evaluation.replayed import Bank, Banked, replay, seen
 from benchmarks.self_evaluation.shares import kept, told
 from strategies.rules.base import Setting
 from strategies.rules.choosing import made
 
 
-def rows(count: int = 60) -> list[Row]:
+def bank(count: int = 60) -> Bank:
     random = np.random.default_rng(1)
     scores = 1 / (1 + np.exp(-random.normal(1, 1, (count, 1)) - random.normal(0, 1, (count, 16))))
-    return [[seen(float(score), 40) for score in row] for row in scores]
+    return [Banked([seen(float(each), 40) for each in row], row > 0.7, 1.0) for row in scores]
 
 
 def test_a_perfect_one_gives_the_hopeless_up_first() -> None:
@@ -61,18 +63,37 @@ def test_a_share_is_of_the_policy_that_spends_most_within_the_limit() -> None:
 
 
 def test_numbers_are_found_that_spend_what_is_to_be_compared() -> None:
-    bank = rows()
-    planned = plans(bank, 16, aims=(2.0, 4.0))
-    for name, aim in zip(planned.doubling, (2.0, 4.0), strict=True):
-        rule = str((planned.policies[name].params or {})["rule"]).removeprefix("self_evaluation;")
-        assert aim - 0.5 < spent(rule, bank) <= aim
-    for name, aim in zip(planned.utility, (1.96, 3.92), strict=True):
-        rule = str((planned.policies[name].params or {})["rule"]).removeprefix("self_evaluation;")
-        assert aim - 0.5 < spent(rule, bank) <= aim
-    for policy in {**first(), **planned.policies}.values():
+    own = bank()
+    for family in families(own, aims=(2.0, 4.0)).values():
+        assert family.confirmed == list(family.params)[1]
+        for params, aim in zip(family.params.values(), (2.0, 4.0), strict=True):
+            assert aim - 0.5 < spent(params, own) <= aim
+    for policy in drawn(16).values():
         if policy.params is not None:
             made(str(policy.params["rule"]), Setting(16))
-    assert {ONE, ALL} == set(first())
+    assert {ONE, ALL} < set(drawn(16))
+
+
+def test_a_replay_draws_and_answers_as_the_rule_says() -> None:
+    scores, right = [0.5, 0.6, 0.9, 0.95], [False, True, False, True]
+    own = Banked([seen(each, 40) for each in scores], right, 1.0)
+    [two] = replay('tau="0.6"', [own])  # batches of 1 and 2: the third is seen, too, and the best
+    assert (two.samples, two.tokens, two.right) == (3, 3 * 41, False)
+    [one] = replay('tau="0.6";growth=1', [own])
+    assert (one.samples, one.right) == (2, True)
+    [all_of] = replay('tau="1.0"', [own])
+    assert (all_of.samples, all_of.right) == (4, True)
+
+
+def test_judgements_that_an_upstream_counted_are_paid_for() -> None:
+    candidates = [
+        {"score": 0.5, "tokens": 10, "correct": True},
+        {"score": None, "tokens": 20, "correct": False},
+    ]
+    told_of = Banked.of(Entry({"completion_tokens": 32}, candidates))
+    assert (told_of.judged, list(told_of.right)) == (1.0, [True, False])
+    [run] = replay('tau="1.0"', [told_of])
+    assert (run.tokens, run.right) == (32.0, True)  # what could not be judged comes last
 
 
 def test_how_well_scores_tell() -> None:
