@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.bootstrap import Resamples
-from benchmarks.evaluation.journal import Entry
+from benchmarks.evaluation.journal import Entry, Json
 from benchmarks.scaling.equal import Measured
 from benchmarks.self_evaluation.bound import perfect
 from benchmarks.self_evaluation.plans import ALL, ONE, drawn, families, spent
@@ -86,7 +86,7 @@ def test_a_replay_draws_and_answers_as_the_rule_says() -> None:
 
 
 def test_judgements_that_an_upstream_counted_are_paid_for() -> None:
-    candidates = [
+    candidates: list[Json] = [
         {"score": 0.5, "tokens": 10, "correct": True},
         {"score": None, "tokens": 20, "correct": False},
     ]
