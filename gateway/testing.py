@@ -269,12 +269,13 @@ async def answer_of(
     sink: Any = None,
     compute: Any = None,
     sandbox: Executor | None = None,
+    trace: Trace | None = None,
 ) -> Answer:
-    """What a whole request with strategy `spec` comes to."""
+    """What a whole request with strategy `spec` comes to; `trace` keeps its account."""
     asked = request or Request("fake", user("2 + 2?"))
     policy = policy_of(spec, verifiers, wishes, asked.choices)
     means = Means(backend, verifiers, compute or InlineCompute(), {}, sandbox or NoSandbox())
-    return await run(asked, policy, means, Trace(), sink)
+    return await run(asked, policy, means, trace or Trace(), sink)
 
 
 def policy_of(

@@ -117,10 +117,11 @@ class _Loop:
         saved = max(0, self._n - self._session.begun)
         self._session.saved(saved)
         mean = sum(self._tokens) / len(self._tokens) if self._tokens else 0.0
-        self._session.tally("rule_samples_saved", self._name, by=saved)
-        self._session.tally("rule_tokens_saved", self._name, by=saved * mean)
+        name = self._rule.topic or self._name
+        self._session.tally("rule_samples_saved", name, by=saved)
+        self._session.tally("rule_tokens_saved", name, by=saved * mean)
         if stop.lost is not None:
-            self._session.tally("rule_answers_lost", self._name, by=stop.lost)
+            self._session.tally("rule_answers_lost", name, by=stop.lost)
 
     def _has_forced(self) -> bool:
         """Whether there are candidates that were made to end, in words put into their mouths."""

@@ -12,10 +12,13 @@ from strategies.rules.pandora import pandora
 from strategies.rules.self_evaluation import self_evaluation
 from strategies.rules.value import value
 
-BY_VERIFIER: Mapping[str, Callable[[Setting], Rule]] = {
-    "agreement": value,
+RULES: Mapping[str, Callable[[Setting], Rule]] = {
+    "value": value,
     "self_evaluation": self_evaluation,
+    "hazard": hazard,
+    "pandora": pandora,
 }
+BY_VERIFIER: Mapping[str, str] = {"agreement": "value", "self_evaluation": "self_evaluation"}
 """The rule of a verifier that is named; `hazard` of others with verdicts, `pandora` of the rest."""
 
 
@@ -31,29 +34,32 @@ def auto(setting: Setting) -> Rule:
     """
     name = setting.verifier.partition(";")[0]
     if name:
-        other: Callable[[Setting], Rule] = hazard if setting.verdicts else pandora
-        return _Auto(BY_VERIFIER.get(name, other)(setting), setting.verifier)
+        other = "hazard" if setting.verdicts else "pandora"
+        return _Auto(setting, BY_VERIFIER.get(name, other), setting.verifier)
     if setting.tests:
-        return _Auto(hazard(setting), "code")
-    return _Auto(value(setting), "agreement", _open(setting))
+        return _Auto(setting, "hazard", "code")
+    return _Auto(setting, "value", "agreement", _open(setting))
 
 
-def _open(setting: Setting) -> tuple[Rule, str]:
+def _open(setting: Setting) -> tuple[str, str]:
     """The rule and the verifier of text in which no answer is marked."""
     if setting.reward:
-        return pandora(setting), "reward_model"
-    return self_evaluation(setting), "self_evaluation"
+        return "pandora", "reward_model"
+    return "self_evaluation", "self_evaluation"
 
 
 class _Auto(Rule):
     """Another rule; `fallback` takes its place where the first round marks no answer."""
 
-    def __init__(self, chosen: Rule, by: str, fallback: tuple[Rule, str] | None = None):
-        self._chosen = chosen
+    def __init__(
+        self, setting: Setting, name: str, by: str, fallback: tuple[str, str] | None = None
+    ):
+        self._setting = setting
+        self._chosen = RULES[name](setting)
         self._fallback = fallback
         self.verifier = by
-        self.decay = chosen.decay
-        self.topic = type(chosen).__name__.strip("_").lower()
+        self.decay = self._chosen.decay
+        self.topic = name
 
     def recall(self, learned: Mapping[str, float]) -> None:
         self._chosen.recall(learned)
@@ -63,7 +69,8 @@ class _Auto(Rule):
 
     def tell(self, seen: Sequence[Seen]) -> None:
         if self._fallback is not None and seen and not any(each.marked for each in seen):
-            self._chosen, self.verifier = self._fallback
+            self.topic, self.verifier = self._fallback
+            self._chosen = RULES[self.topic](self._setting)
             self.decay = None
             self._fallback = None
             return  # to be told again, as the new verifier scores them

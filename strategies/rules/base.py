@@ -107,7 +107,7 @@ class Rule:
     """What scores the candidates unless the request names another; a rule that turns to another
     is told of all candidates again, as that scores them."""
     topic: str = ""
-    """Under what name it learns; its own where empty."""
+    """Under what name it learns and is counted; its own where empty."""
     verdicts: bool = False
     """Whether that must give verdicts (`Score.passed`)."""
 

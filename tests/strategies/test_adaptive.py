@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
+
 import pytest
 
 from gateway import InvalidRequest
+from gateway.inquiries import Probabilities, Rows
 from gateway.registry import load, spec_of
 from gateway.testing import FakeBackend, answer_of
+from gateway.trace import Trace
+from gateway.types import Call
 from gateway.wishes import Wishes
 from strategies.adaptive import adaptive
 
@@ -59,3 +64,36 @@ async def test_a_rule_that_runs_out_of_time_stops_and_says_so() -> None:
     )
     assert (answer.samples, answer.outcome.stop) == (2, "settled")
     assert "rule_out_of_time" in answer.outcome.degraded
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "counted", "lost"),
+    [
+        ("Answer: 4", "beta;level=0.9", "beta", 1 - 15 / 16),  # P(Beta(4, 1) > 1/2) = 15/16
+        ("Answer: 4", "esc;window=3", "esc", None),
+        ("Answer: 4", "auto", "value", ...),
+        ("so it goes", "auto", "self_evaluation", None),
+    ],
+)
+async def test_what_a_rule_saved_and_lost_is_counted_under_the_rule_that_decided(
+    text: str, rule: str, counted: str, lost: float | EllipsisType | None
+) -> None:
+    """A candidate is three or two tokens here, of 40 that it may draw."""
+
+    def sure(call: Call) -> Rows:
+        assert isinstance(call, Probabilities)
+        weights = [0.98 if choice.strip() == "No" else 0.02 for choice in call.choices]
+        return Rows((tuple(weight / sum(weights) for weight in weights),))
+
+    trace, backend = Trace(), FakeBackend(lambda sample, number: text, measure=sure)
+    await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking(rule), trace=trace)
+    told = trace.tallies
+    saved = 40 - backend.begun
+    assert told["rule_samples_saved", (counted,)] == saved > 0
+    assert told["rule_tokens_saved", (counted,)] == saved * len(text.split())
+    assert {labels for _, labels in told} == {(counted,)}
+    if lost is None:
+        assert ("rule_answers_lost", (counted,)) not in told
+    else:
+        own = told["rule_answers_lost", (counted,)]
+        assert 0 <= own < 0.2 if lost is ... else own == pytest.approx(lost)
