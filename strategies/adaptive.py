@@ -105,12 +105,20 @@ class _Loop:
         if stop is not None and stop.abstain:
             self._saved(stop)
             return self._abstained(stop)
-        outcome = selection.ranked(self._candidates, self._rule.scores(self._scores))
+        outcome = selection.ranked(self._candidates, await self._final())
         outcome = replace(outcome, fused=self._has_forced())
         if stop is None:
             return outcome
         self._saved(stop)
         return replace(outcome, stop=stop.reason, evidence=stop.evidence or None)
+
+    async def _final(self) -> Sequence[Score]:
+        """The scores by which the answer is chosen."""
+        scores = self._rule.scores(self._scores)
+        if not self._rule.voted:
+            return scores
+        votes = await self._session.score(self._candidates, by="agreement")
+        return voted(votes, scores)
 
     def _saved(self, stop: Stop) -> None:
         """Tell the operator what the rule did not draw, and what that may have lost."""
@@ -209,6 +217,15 @@ class _Loop:
         if self._session.judges_alone(self._rule.verifier):
             return [*self._scores, *await self._session.score(fresh, by=self._rule.verifier)]
         return await self._session.score(self._candidates, by=self._rule.verifier)
+
+
+def voted(votes: Sequence[Score], weights: Sequence[Score]) -> list[Score]:
+    """Each candidate valued by its answer's share of the weights; one without an answer stands for
+    itself."""
+    alone = [replace(vote, value=1.0, key=f"alone {at}") for at, vote in enumerate(votes)]
+    asked = [vote if vote.key is not None else own for vote, own in zip(votes, alone, strict=True)]
+    told = selection.weighted(asked, weights)
+    return [replace(score, key=vote.key) for score, vote in zip(told, votes, strict=True)]
 
 
 def _wants_json(session: Session) -> bool:

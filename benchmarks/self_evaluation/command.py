@@ -33,7 +33,7 @@ from benchmarks.evaluation.sources import generated
 from benchmarks.scaling.beds import REPEAT
 from benchmarks.scaling.report import command_line
 from benchmarks.self_evaluation.found import Found, bank_of, confirmed
-from benchmarks.self_evaluation.plans import AIMS, drawn, families, policy
+from benchmarks.self_evaluation.plans import AIMS, CHOICES, drawn, families, policy
 from benchmarks.self_evaluation.report import RESAMPLES, Told, written
 
 HERE = Path(__file__).parent
@@ -104,7 +104,7 @@ def _run(
 ) -> Told:
     """Draw, replay the rules on what was drawn, and ask some of them of the gateway as well."""
     work.mkdir(parents=True, exist_ok=True)
-    before, after = work / "first", work / "second"
+    before = work / "first"
     with gateway(["--port", "0"], work / "gateway.log") as base:
         url = f"{base}/v1"
         policies = drawn(options.checkpoint)
@@ -112,15 +112,24 @@ def _run(
         run = journal.read(before)
         bank = bank_of(run)
         how = families(bank, aims=AIMS[3::2] if options.quick else AIMS)
-        again = {each.confirmed: policy(each.params[each.confirmed]) for each in how.values()}
+        again = {each.confirmed: policy(each.params[each.confirmed]) for each in how}
         few = sorted(problems, key=lambda problem: problem.id)[: options.confirm]
         one = argparse.Namespace(**{**vars(options), "concurrency": 1})  # utility learns in order
-        asyncio.run(_ask(few, again, one, after, url, console))
-    checked = confirmed(journal.read(after), bank, how)
-    rules = {name: params for each in how.values() for name, params in each.params.items()}
+        # Both utilities would learn on one route, so each way to choose has a gateway of its own.
+        for choose in CHOICES:
+            own = {each.confirmed: again[each.confirmed] for each in how if each.choose == choose}
+            with gateway(["--port", "0"], work / f"{choose}.log") as fresh:
+                asyncio.run(_ask(few, own, one, work / choose, f"{fresh}/v1", console))
+    checked = [
+        each
+        for choose in CHOICES
+        for each in confirmed(
+            journal.read(work / choose), bank, [family for family in how if family.choose == choose]
+        )
+    ]
+    rules = {name: params for each in how for name, params in each.params.items()}
     rules |= {name: str((each.params or {}).get("rule", "")) for name, each in policies.items()}
-    named = {title: list(each.params) for title, each in how.items()}
-    return Told(Found.of(run, how), named, rules, checked)
+    return Told(Found.of(run, how), how, rules, checked)
 
 
 async def _ask(

@@ -13,7 +13,7 @@ from benchmarks.evaluation.journal import Entry, Run
 from benchmarks.scaling.equal import Measured
 from benchmarks.scaling.measured import measured
 from benchmarks.self_evaluation import replayed
-from benchmarks.self_evaluation.plans import ALL, Family
+from benchmarks.self_evaluation.plans import ALL, Family, whole
 from benchmarks.self_evaluation.replayed import Bank, Banked
 from benchmarks.self_evaluation.shares import told
 
@@ -30,15 +30,16 @@ class Found:
     within: float
 
     @classmethod
-    def of(cls, run: Run, families: Mapping[str, Family]) -> Found:
+    def of(cls, run: Run, families: Sequence[Family]) -> Found:
         """Of what was drawn, and of the rules replayed on it."""
         bank = bank_of(run)
         pairs = [_judged(each) for each in bank]
         apart = [value for each in pairs if not np.isnan(value := told(*each))]
+        params = {name: text for each in families for name, text in each.params.items()}
+        params |= {each.whole: whole(each.choose) for each in families}
         policies = measured(run)
-        for family in families.values():
-            for name, params in family.params.items():
-                policies[name] = replayed.measured(name, replayed.replay(params, bank))
+        for name, text in params.items():
+            policies[name] = replayed.measured(name, replayed.replay(text, bank))
         return cls(
             policies=policies,
             drawn_right=[np.array(each.right) for each in bank if each.right],
@@ -61,9 +62,9 @@ class Confirmed:
     replayed: float
 
 
-def confirmed(run: Run, bank: Bank, families: Mapping[str, Family]) -> list[Confirmed]:
+def confirmed(run: Run, bank: Bank, families: Sequence[Family]) -> list[Confirmed]:
     """The replays beside what the gateway did in `run`, on the first problems of `bank`."""
-    own = [_confirmed(run, bank, each) for each in families.values()]
+    own = [_confirmed(run, bank, each) for each in families]
     return [each for each in own if each.problems]
 
 

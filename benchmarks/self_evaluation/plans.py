@@ -21,6 +21,8 @@ CONFIRMED = 3.95
 ONE, ALL, AT_ONCE = "direct", "annealed-16", "at-once-16"
 PRUNED = {f"pruned-{share}": share for share in (0.5, 0.25)}
 """Policies that keep a share of 16 that begin at once."""
+CHOICES = {"vote": "a vote that scores weigh", "best": "the best scored"}
+"""How the answer is chosen of what was drawn, by the rule's parameter `choose`."""
 FAMILIES = {
     "threshold, batches 1, 2, 4, 8": ("threshold", 'tau="{:.6f}"', False),
     "threshold, one at a time": ("single", 'tau="{:.6f}";growth=1', False),
@@ -31,16 +33,23 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Family:
-    """A way to stop, by rising cost: the rule's parameters by policy, and which policy is asked of
-    the gateway as well."""
+    """A way to stop with a way to choose, by rising cost: the rule's parameters by policy, and
+    which policy is asked of the gateway as well."""
 
+    title: str
+    choose: str
     params: dict[str, str]
     confirmed: str
+
+    @property
+    def whole(self) -> str:
+        """The policy of all samples, replayed with this way to choose."""
+        return f"{ALL}-{self.choose}"
 
 
 def drawn(checkpoint: int) -> dict[str, Policy]:
     """What is drawn through the gateway: one plain sample, 16 annealed ones in batches of 1, 2, 4,
-    8; 16 at once, and those pruned at `checkpoint` tokens."""
+    8; 16 at once, and those pruned at `checkpoint` tokens. The answer is voted for."""
     at_once = f"tau=0.0;first={MOST};anneal=?0"
     return {
         ONE: DIRECT,
@@ -53,9 +62,24 @@ def drawn(checkpoint: int) -> dict[str, Policy]:
     }
 
 
-def families(bank: Bank, *, aims: Sequence[float] = AIMS) -> dict[str, Family]:
-    """For each way to stop, a policy for each aim."""
-    return {title: _family(*how, bank, aims) for title, how in FAMILIES.items()}
+def families(bank: Bank, *, aims: Sequence[float] = AIMS) -> list[Family]:
+    """For each way to stop and to choose, a policy for each aim; how it chooses changes no stop."""
+    told = []
+    for title, (label, form, falls) in FAMILIES.items():
+        found = _found(form, bank, aims, falls=falls)
+        nearest = min(aims, key=lambda aim: abs(aim - CONFIRMED))
+        for choose in CHOICES:
+            params = {
+                f"{label}-{choose}-{aim:.3g}": f"{text};choose={choose}"
+                for aim, text in found.items()
+            }
+            told.append(Family(title, choose, params, f"{label}-{choose}-{nearest:.3g}"))
+    return told
+
+
+def whole(choose: str) -> str:
+    """The parameters of all samples in batches of 1, 2, 4, 8."""
+    return f"tau=1.0;choose={choose}"
 
 
 def policy(params: str) -> Policy:
@@ -67,8 +91,8 @@ def spent(params: str, bank: Bank) -> float:
     return float(np.mean([run.samples for run in replay(params, bank)]))
 
 
-def _family(label: str, form: str, falls: bool, bank: Bank, aims: Sequence[float]) -> Family:
-    """A policy for each aim, whose number comes closest to it without going over.
+def _found(form: str, bank: Bank, aims: Sequence[float], *, falls: bool) -> dict[float, str]:
+    """By aim, the parameters whose number comes closest to it without going over.
 
     Numbers are written as strings: RFC 9651 allows a decimal three places only.
     """
@@ -76,16 +100,14 @@ def _family(label: str, form: str, falls: bool, bank: Bank, aims: Sequence[float
     def samples(number: float) -> float:
         return spent(form.format(number), bank)
 
-    found = {f"{label}-{aim:.3g}": form.format(_closest(samples, aim, falls=falls)) for aim in aims}
-    nearest = min(aims, key=lambda aim: abs(aim - CONFIRMED))
-    return Family(found, f"{label}-{nearest:.3g}")
+    return {aim: form.format(_closest(samples, aim, falls=falls)) for aim in aims}
 
 
 def _closest(samples: Callable[[float], float], aim: float, *, falls: bool) -> float:
     """A number at which at most `aim` samples are spent, found by bisection."""
     # A price lies somewhere on a logarithmic scale, and a higher one buys less.
     low, high = (-9.0, 7.0) if falls else (0.0, 1.0)
-    for _ in range(12 if falls else 16):
+    for _ in range(11 if falls else 16):
         middle = (low + high) / 2
         over = samples(float(np.exp(middle)) if falls else middle) > aim
         low, high = (middle, high) if over is falls else (low, middle)

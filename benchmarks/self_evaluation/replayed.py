@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.evaluation.journal import Entry
 from benchmarks.scaling.equal import Measured
 from gateway import Score, selection
+from strategies.adaptive import voted
 from strategies.rules.base import Draw, Rule, Seen, Setting
 from strategies.rules.choosing import made
 
@@ -24,13 +25,15 @@ MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Banked:
-    """One problem's candidates in the order of drawing: as a rule sees them, and whether right.
+    """One problem's candidates in the order of drawing: as a rule sees them, whether right, what
+    they answer (None: nothing).
 
     `judged` are the completion tokens that one judgement took.
     """
 
     seen: Sequence[Seen]
     right: Sequence[bool]
+    answers: Sequence[str | None]
     judged: float
 
     @classmethod
@@ -41,6 +44,7 @@ class Banked:
         return cls(
             [seen(each["score"], each["tokens"]) for each in drawn],
             [bool(each["correct"]) for each in drawn],
+            [each["answer"] for each in drawn],
             max(0, spent) / max(1, len(drawn)),
         )
 
@@ -90,6 +94,10 @@ def _run(text: str, own: Banked, learned: dict[str, float]) -> Run:
         learned[name] = learned.get(name, 0.0) * (rule.decay or 1.0) + value
     if not drawn:
         return Run(0, 0.0, right=False)
-    best = selection.order([each.score for each in own.seen[:drawn]])[0]
+    scores = rule.scores([each.score for each in own.seen[:drawn]])
+    if rule.voted:
+        votes = [Score(1.0 if each else float("nan"), key=each) for each in own.answers[:drawn]]
+        scores = voted(votes, scores)
+    best = selection.order(scores)[0]
     tokens = sum(each.tokens for each in own.seen[:drawn]) + drawn * own.judged
     return Run(drawn, tokens, own.right[best])

@@ -13,7 +13,7 @@ from benchmarks.evaluation.tables import amount, percent, table
 from benchmarks.scaling.equal import Measured, against
 from benchmarks.self_evaluation.bound import perfect
 from benchmarks.self_evaluation.found import Confirmed, Found
-from benchmarks.self_evaluation.plans import ALL, AT_ONCE, ONE, PRUNED
+from benchmarks.self_evaluation.plans import AT_ONCE, CHOICES, ONE, PRUNED, Family
 from benchmarks.self_evaluation.replayed import MOST
 from benchmarks.self_evaluation.shares import Kept, kept
 
@@ -37,7 +37,7 @@ class Told:
     the gateway did beside the replay."""
 
     found: Found
-    families: Mapping[str, Sequence[str]]
+    families: Sequence[Family]
     rules: Mapping[str, str]
     checked: Sequence[Confirmed]
 
@@ -53,7 +53,7 @@ def written(told: Told, checkpoint: int, seed: int, facts: Sequence[str]) -> str
         *_signal(found),
         *_kept(told, policies[ONE].right, resamples, "one plain sample"),
         *_kept(told, found.first, resamples, "its own first, greedy one"),
-        *_utility(told, resamples),
+        *(line for choose in CHOICES for line in _utility(told, choose, resamples)),
         *_pruning(policies, checkpoint, resamples),
         *_checked(told.checked),
         "## All policies",
@@ -78,26 +78,32 @@ def _signal(found: Found) -> list[str]:
 
 def _kept(told: Told, base: Floats, resamples: Resamples, named: str) -> list[str]:
     found = told.found
-    whole = found.policies[ALL].right
-    rows = kept(
-        found.policies, told.families, base=base, whole=whole,
-        curve=perfect(found.drawn_right), resamples=resamples,
-    )  # fmt: skip
-    gain = resamples.mean(whole - base)
-    header = ["rule", "samples ≤", "asked", "policy", "samples", "accuracy", "share kept", "met",
-              "a perfect one keeps", "its accuracy"]  # fmt: skip
-    return [
+    lines = [
         f"## Share kept of the gain of {MOST} samples over {named}",
         "",
-        f"Accuracy {base.mean():.1%} with {named}, {whole.mean():.1%} with {MOST} annealed samples "
-        f"chosen by self-evaluation: a gain of {percent(gain.json(), signed=True)}. The policy is "
-        "the one that spends most within the limit, chosen by its cost alone. A perfect "
-        "self-evaluation knows which of these candidates are right and how often each problem is "
-        "solved; its share is that of its own gain, with batches 1, 2, 4, 8.",
-        "",
-        table(header, [_kept_row(row) for row in rows]),
+        "The policy is the one that spends most within the limit, chosen by its cost alone. A "
+        "perfect self-evaluation knows which of these candidates are right and how often each "
+        "problem is solved; its share is that of its own gain, with batches 1, 2, 4, 8.",
         "",
     ]
+    header = ["rule", "samples ≤", "asked", "policy", "samples", "accuracy", "share kept", "met",
+              "a perfect one keeps", "its accuracy"]  # fmt: skip
+    for choose, title in CHOICES.items():
+        own = [each for each in told.families if each.choose == choose]
+        whole = found.policies[own[0].whole].right
+        rows = kept(
+            found.policies, {each.title: list(each.params) for each in own}, base=base, whole=whole,
+            curve=perfect(found.drawn_right), resamples=resamples,
+        )  # fmt: skip
+        gain = percent(resamples.mean(whole - base).json(), signed=True)
+        lines += [
+            f"Answered by {title}: accuracy {base.mean():.1%} with {named}, {whole.mean():.1%} "
+            f"with {MOST} annealed samples, a gain of {gain}.",
+            "",
+            table(header, [_kept_row(row) for row in rows]),
+            "",
+        ]
+    return lines
 
 
 def _kept_row(row: Kept) -> list[str]:
@@ -112,20 +118,21 @@ def _kept_row(row: Kept) -> list[str]:
     ]
 
 
-def _utility(told: Told, resamples: Resamples) -> list[str]:
+def _utility(told: Told, choose: str, resamples: Resamples) -> list[str]:
     found = told.found.policies
+    own = {each.title: each for each in told.families if each.choose == choose}
     curves = {
-        title: [found[name] for name in (*names, ALL)]
-        for title, names in told.families.items()
+        title: [found[name] for name in (*each.params, each.whole)]
+        for title, each in own.items()
         if title != UTILITY
     }
     rows, above = [], dict.fromkeys(curves, 0)
-    for name in told.families[UTILITY]:
+    for name in own[UTILITY].params:
         compared = [
             against(found[name], title, curve, resamples) for title, curve in curves.items()
         ]
         for each in compared:
-            above[each.curve] += each.difference.value > 0
+            above[each.curve] += each.difference.value >= 0
         rows.append(
             [
                 f"`{name}`",
@@ -140,9 +147,9 @@ def _utility(told: Told, resamples: Resamples) -> list[str]:
         )
     counted = "; ".join(f"{n} of {len(rows)} points ({title})" for title, n in above.items())
     return [
-        "## Utility against thresholds at equal tokens",
+        f"## Utility against thresholds at equal tokens, answered by {CHOICES[choose]}",
         "",
-        f"Above the thresholds' curve: {counted}.",
+        f"Not below the thresholds' curve: {counted}.",
         "",
         table(["policy", "accuracy", "tokens", *(f"− {title}" for title in curves)], rows),
         "",

@@ -60,6 +60,7 @@ class _Auto(Rule):
         self.verifier = by
         self.decay = self._chosen.decay
         self.topic = name
+        self.voted = self._chosen.voted
 
     def recall(self, learned: Mapping[str, float]) -> None:
         self._chosen.recall(learned)
@@ -71,7 +72,7 @@ class _Auto(Rule):
         if self._fallback is not None and seen and not any(each.marked for each in seen):
             self.topic, self.verifier = self._fallback
             self._chosen = RULES[self.topic](self._setting)
-            self.decay = None
+            self.decay, self.voted = None, self._chosen.voted
             self._fallback = None
             return  # to be told again, as the new verifier scores them
         self._fallback = None

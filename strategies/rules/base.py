@@ -110,6 +110,8 @@ class Rule:
     """Under what name it learns and is counted; its own where empty."""
     verdicts: bool = False
     """Whether that must give verdicts (`Score.passed`)."""
+    voted: bool = False
+    """Whether `scores` are weights of votes, and the answer with the largest sum wins."""
 
     decay: float | None = None
     """What past lessons on a route weigh after each new one, in (0, 1]; None: learns nothing."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from gateway import Sampling, rule
+from gateway import Sampling, Score, rule
 from strategies.rules.base import Draw, Next, Rule, Seen, Setting, Stop
-from strategies.rules.expecting import Outlook, Shape, lesson
+from strategies.rules.expecting import Outlook, Shape, lesson, logit
 from strategies.rules.watching import Keeping, Watch
 
 Mode = Literal["threshold", "utility"]
+Choice = Literal["best", "vote"]
 TOKENS = 1000.0
 """Prices are a thousand tokens'."""
 AHEAD = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -60,6 +61,14 @@ def self_evaluation(
             "next four, …, in place of the client's own."
         ),
     ] = True,
+    choose: Annotated[
+        Choice,
+        Field(
+            description="What answers: by `vote` the answer whose candidates have the largest sum "
+            "of odds, s / (1 - s), so that scores which hardly differ count heads and clear ones "
+            "decide; or the `best` scored candidate, as in the paper."
+        ),
+    ] = "vote",
     keep: Annotated[
         float,
         Field(gt=0, le=1, description="Share of a batch that is kept at `checkpoint`."),
@@ -70,17 +79,21 @@ def self_evaluation(
 ) -> Rule:
     """Stop when the model itself is sure enough that it would not do better, by one token each.
 
-    Batches of 1, 2, 4, 8, …; the answer is the highest scored. With `keep` below 1, a batch of two
-    or more writes `checkpoint` tokens, is scored as far as it goes, and only the best share goes
-    on: the others are aborted upstream. The scores presume a model that was trained for the
-    question.
+    Batches of 1, 2, 4, 8, …; the candidates vote, weighed by their scores; one without an answer
+    stands for itself. With `keep` below 1, a batch of two or more writes `checkpoint` tokens, is
+    scored as far as it goes, and only the best share goes on: the others are aborted upstream. The
+    scores presume a model that was trained for the question.
     """
     watch = Keeping((checkpoint,), keep) if keep < 1 else None
     begin = max(first, setting.first)
+    made: Rule
     if mode == "threshold":
-        return _SelfEvaluation(_Threshold(tau, growth), begin, anneal=anneal, watch=watch)
-    prices = _Utility(setting.n, token_price / TOKENS, latency_price / TOKENS)
-    return _Learning(prices, begin, anneal=anneal, watch=watch)
+        made = _SelfEvaluation(_Threshold(tau, growth), begin, anneal=anneal, watch=watch)
+    else:
+        prices = _Utility(setting.n, token_price / TOKENS, latency_price / TOKENS)
+        made = _Learning(prices, begin, anneal=anneal, watch=watch)
+    made.voted = choose == "vote"
+    return made
 
 
 class _Sizes(Protocol):
@@ -168,6 +181,9 @@ class _SelfEvaluation(Rule):
         self._scores = [each.value for each in judged]
         self._next = self._sizes.more(self._scores, [each.tokens for each in judged], self._next)
 
+    def scores(self, scores: Sequence[Score]) -> Sequence[Score]:
+        return [_odds(each) for each in scores] if self.voted else scores
+
 
 class _Learning(_SelfEvaluation):
     """Knows by what it has seen on its route how scores lie."""
@@ -183,6 +199,11 @@ class _Learning(_SelfEvaluation):
 
     def lesson(self) -> Mapping[str, float]:
         return lesson(self._scores)
+
+
+def _odds(score: Score) -> Score:
+    """The weight of a vote; one that could not be judged has none."""
+    return replace(score, value=math.exp(logit(score.value))) if score.judged else score
 
 
 def annealed(number: int) -> float:

@@ -19,7 +19,10 @@ from strategies.rules.choosing import made
 def bank(count: int = 60) -> Bank:
     random = np.random.default_rng(1)
     scores = 1 / (1 + np.exp(-random.normal(1, 1, (count, 1)) - random.normal(0, 1, (count, 16))))
-    return [Banked([seen(float(each), 40) for each in row], row > 0.7, 1.0) for row in scores]
+    return [
+        Banked([seen(float(each), 40) for each in row], row > 0.7, [None] * 16, 1.0)
+        for row in scores
+    ]
 
 
 def test_a_perfect_one_gives_the_hopeless_up_first() -> None:
@@ -64,7 +67,7 @@ def test_a_share_is_of_the_policy_that_spends_most_within_the_limit() -> None:
 
 def test_numbers_are_found_that_spend_what_is_to_be_compared() -> None:
     own = bank()
-    for family in families(own, aims=(2.0, 4.0)).values():
+    for family in families(own, aims=(2.0, 4.0)):
         assert family.confirmed == list(family.params)[1]
         for params, aim in zip(family.params.values(), (2.0, 4.0), strict=True):
             assert aim - 0.5 < spent(params, own) <= aim
@@ -76,19 +79,29 @@ def test_numbers_are_found_that_spend_what_is_to_be_compared() -> None:
 
 def test_a_replay_draws_and_answers_as_the_rule_says() -> None:
     scores, right = [0.5, 0.6, 0.9, 0.95], [False, True, False, True]
-    own = Banked([seen(each, 40) for each in scores], right, 1.0)
-    [two] = replay('tau="0.6"', [own])  # batches of 1 and 2: the third is seen, too, and the best
+    own = Banked([seen(each, 40) for each in scores], right, ["8", "7", "9", "7"], 1.0)
+    [two] = replay('tau="0.6";choose=best', [own])  # of a batch of two: the third is the best
     assert (two.samples, two.tokens, two.right) == (3, 3 * 41, False)
-    [one] = replay('tau="0.6";growth=1', [own])
+    [one] = replay('tau="0.6";growth=1;choose=best', [own])
     assert (one.samples, one.right) == (2, True)
-    [all_of] = replay('tau="1.0"', [own])
+    [all_of] = replay("tau=1.0;choose=best", [own])
     assert (all_of.samples, all_of.right) == (4, True)
+
+
+def test_a_replayed_vote_is_weighed_by_odds() -> None:
+    scores, right = [0.5, 0.5, 0.8, 0.1], [True, True, False, False]
+    own = Banked([seen(each, 40) for each in scores], right, ["7", "7", "9", None], 1.0)
+    [lone] = replay("tau=1.0", [own])  # odds of 1 and 1 against 4
+    assert not lone.right
+    scores[1] = 0.8
+    own = Banked([seen(each, 40) for each in scores], right, ["7", "7", "9", None], 1.0)
+    assert replay("tau=1.0", [own])[0].right
 
 
 def test_judgements_that_an_upstream_counted_are_paid_for() -> None:
     candidates: list[Json] = [
-        {"score": 0.5, "tokens": 10, "correct": True},
-        {"score": None, "tokens": 20, "correct": False},
+        {"score": 0.5, "tokens": 10, "correct": True, "answer": "7"},
+        {"score": None, "tokens": 20, "correct": False, "answer": "8"},
     ]
     told_of = Banked.of(Entry({"completion_tokens": 32}, candidates))
     assert (told_of.judged, list(told_of.right)) == (1.0, [True, False])

@@ -97,3 +97,25 @@ async def test_what_a_rule_saved_and_lost_is_counted_under_the_rule_that_decided
     else:
         own = told["rule_answers_lost", (counted,)]
         assert 0 <= own < 0.2 if lost is ... else own == pytest.approx(lost)
+
+
+@pytest.mark.parametrize(
+    ("choose", "texts", "best"),
+    [
+        ("best", ["Answer: 4", "Answer: 4", "Answer: 5"], 2),
+        ("vote", ["Answer: 4", "Answer: 4", "Answer: 5"], 0),
+        ("vote", ["so", "Answer: 4", "it goes"], 2),  # without an answer, each for itself
+    ],
+)
+async def test_self_evaluations_weigh_votes(choose: str, texts: list[str], best: int) -> None:
+    def judging(call: Call) -> Rows:
+        assert isinstance(call, Probabilities)
+        said = str(call.messages[-2]["content"])
+        no = 0.6 if said == texts[2] else 0.5  # odds of 1.5 against 1 and 1
+        half = len(call.choices) // 2
+        return Rows(((no / half,) * half + ((1 - no) / half,) * half,))
+
+    backend = FakeBackend(lambda sample, number: texts[number], measure=judging)
+    rule = f"self_evaluation;tau=1.0;first=3;choose={choose}"
+    answer = await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking(rule, 3))
+    assert answer.outcome.candidates[0].text == texts[best]
