@@ -49,11 +49,11 @@ class Family:
 
 def drawn(checkpoint: int) -> dict[str, Policy]:
     """What is drawn through the gateway: one plain sample, 16 annealed ones in batches of 1, 2, 4,
-    8; 16 at once, and those pruned at `checkpoint` tokens. The answer is voted for."""
+    8; 16 at once, and those pruned at `checkpoint` tokens, whose answer is voted for."""
     at_once = f"tau=0.0;first={MOST};anneal=?0"
     return {
         ONE: DIRECT,
-        ALL: policy("tau=1.0"),
+        ALL: policy(whole("best")),  # of a vote, its shares would be told in place of the scores
         AT_ONCE: policy(at_once),
         **{
             name: policy(f"{at_once};keep={share};checkpoint={checkpoint}")
