@@ -103,6 +103,7 @@ class Session(Measures):
         self._needs = tuple(needs)
         self._sink = sink
         self._margin = margin
+        self._computed: dict[tuple[Callable[..., Any], tuple[Any, ...]], tuple[Any, ...]] = {}
 
     @cached_property
     def rng(self) -> random.Random:
@@ -256,8 +257,23 @@ class Session(Measures):
         return self._means.calibration.reliability(self.request.model, by)
 
     async def compute(self, function: Callable[..., T], *args: Any, seconds: float) -> T:
-        """Run a picklable function in a worker process; TimeoutError after `seconds`."""
-        return await self._means.compute.run(function, *args, seconds=seconds)
+        """Run a picklable pure function in a worker process; TimeoutError after `seconds`.
+
+        Of the same texts it is asked once a request, also where it ran out of time: a rule that
+        looks at all candidates round by round compares the same answers each time.
+        """
+        if not all(isinstance(each, str) for each in args):
+            return await self._means.compute.run(function, *args, seconds=seconds)
+        if (known := self._computed.get((function, args))) is None:
+            try:
+                known = (await self._means.compute.run(function, *args, seconds=seconds),)
+            except TimeoutError:
+                known = ()
+            self._computed[function, args] = known
+        if not known:
+            raise TimeoutError("it ran out of time")
+        told: T = known[0]
+        return told
 
     async def execute(
         self, program: str, tests: str, limits: Limits, *, prompt: str = ""

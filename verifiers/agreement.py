@@ -179,9 +179,8 @@ async def _merged_formulas(
         if {left, right} <= exact or parents[left] == parents[right] or hopeless & {left, right}:
             continue
         try:
-            same = await session.compute(
-                symbolic.equal, formulas[left], formulas[right], seconds=SECONDS
-            )
+            pair = sorted((formulas[left], formulas[right]))  # in either order it is one question
+            same = await session.compute(symbolic.equal, *pair, seconds=SECONDS)
         except TimeoutError:
             hopeless.add(right)  # the one with fewer votes
             continue

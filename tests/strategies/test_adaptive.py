@@ -119,3 +119,22 @@ async def test_self_evaluations_weigh_votes(choose: str, texts: list[str], best:
     rule = f"self_evaluation;tau=1.0;first=3;choose={choose}"
     answer = await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=asking(rule, 3))
     assert answer.outcome.candidates[0].text == texts[best]
+
+
+async def test_the_same_formulas_are_compared_once_a_request() -> None:
+    class Counting:
+        def __init__(self) -> None:
+            self.compared: list[tuple[object, ...]] = []
+
+        async def run(self, function: object, *args: object, seconds: float) -> bool:
+            self.compared.append(args)
+            if "y" in str(args):
+                raise TimeoutError
+            return False
+
+    texts, counting = ["\\sqrt{2}", "\\sqrt{3}", "\\sqrt{y}"], Counting()
+    backend = FakeBackend(lambda sample, number: f"Answer: {texts[number % 3]}")
+    wishes = asking("beta;level=0.99", 12)
+    await answer_of(SPEC, backend, verifiers=VERIFIERS, wishes=wishes, compute=counting)
+    assert backend.begun == 12
+    assert 1 <= len(counting.compared) == len({frozenset(args) for args in counting.compared}) <= 3
