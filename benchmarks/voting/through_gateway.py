@@ -57,9 +57,9 @@ as the upstream counts them; shares are of Adaptive-Consistency's at .95. Interv
 over shuffles.
 
 {questions:,} questions were asked, {abreast} of a route at a time; {degraded} answers were
-degraded. {otherwise} were decided otherwise than by the rule alone on the same answers, {plain} of
-these with nothing but numbers among their votes: the gateway compares formulas, too, and finds
-`xy=25` and `25` equal, which the rule alone keeps apart.
+degraded. {otherwise} were decided otherwise than by the rule alone on the same answers. The gateway
+compares formulas, too, and finds `xy=25` and `25` equal, which the rule alone keeps apart; {plain}
+of them have nothing but numbers among their votes: there a rule has learned otherwise from others.
 """
 
 
@@ -98,8 +98,8 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m benchmarks.voting.through_gateway", description=__doc__
     )
     parser.add_argument("--recorded", type=Path, default=RECORDED)
-    parser.add_argument("--shuffles", type=int, default=10)
-    parser.add_argument("--limit", type=int, default=100, help="questions of a recording")
+    parser.add_argument("--shuffles", type=int, default=3)
+    parser.add_argument("--limit", type=int, default=500, help="questions of a recording")
     parser.add_argument("--abreast", type=int, default=1, help="questions of a route at once (1)")
     parser.add_argument("--files", default="*.jsonl")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/voting/through_gateway.md"))
