@@ -19,13 +19,15 @@ class Results:
     """One policy over the problems that it was asked, in the run's order; arrays are [problems].
 
     A request that failed counts as wrong, with no candidates; its cost is unknown, so NaN.
-    `drawn_right[i]` tells which candidates of problem i were right, in the order of drawing.
+    `drawn_right[i]` tells which candidates of problem i were right, in the order of drawing, and
+    `scores[i]` what each was scored, NaN where it was not.
     """
 
     policy: str
     problems: Sequence[Problem]
     right: Floats
     drawn_right: Sequence[NDArray[np.bool_]]
+    scores: Sequence[Floats]
     samples: Floats
     completion_tokens: Floats
     prompt_tokens: Floats
@@ -63,6 +65,7 @@ class Results:
             policy=self.policy,
             problems=[self.problems[place] for place in chosen],
             drawn_right=[self.drawn_right[place] for place in chosen],
+            scores=[self.scores[place] for place in chosen],
             **{name: getattr(self, name)[places] for name in ARRAYS},
             stops=self.stops,
             degraded=self.degraded,
@@ -95,6 +98,7 @@ def _results(policy: str, problems: Sequence[Problem], entries: Sequence[Entry])
         problems=problems,
         right=column("correct", 0.0),
         drawn_right=[np.array([c["correct"] for c in e.candidates], bool) for e in entries],
+        scores=[np.array([c.get("score") for c in e.candidates], float) for e in entries],
         samples=column("samples", np.nan),
         completion_tokens=column("completion_tokens", np.nan),
         prompt_tokens=column("prompt_tokens", np.nan),

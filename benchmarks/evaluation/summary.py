@@ -16,6 +16,7 @@ from benchmarks.evaluation.coverage import Floats, solved, spread
 from benchmarks.evaluation.forecast import Horizon, forecast
 from benchmarks.evaluation.journal import Json, Run
 from benchmarks.evaluation.problem import Problem
+from benchmarks.evaluation.ranking import ranking
 from benchmarks.evaluation.results import Results, of_run
 
 FORMAT = 1
@@ -78,6 +79,7 @@ def _policy(results: Results, seed: int, how: Statistics) -> Json:
         "total_completion_tokens": int(np.nansum(results.completion_tokens)),
         "total_prompt_tokens": int(np.nansum(results.prompt_tokens)),
         "coverage": None if drawn is None else _curve(results, drawn, resamples),
+        "auroc": ranking(results, resamples),
         "forecast": forecast(results, how.horizon, seed),
         "by_language": _groups(results, lambda problem: problem.language, seed, how),
         "by_steps": _groups(results, lambda problem: problem.steps, seed, how),

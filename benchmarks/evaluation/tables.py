@@ -16,6 +16,8 @@ right, the true share may still be as low as 1 - 3/N.
 - *selection gap*: any right minus accuracy; what better selection could still win.
 - *selection accuracy*: of the problems with a right candidate, the share whose selected answer is
   right.
+- *AUROC*: chance that a right candidate is scored above a wrong one; over all candidates that also
+  rewards knowing which problems are easy, within problems only what can choose.
 - *tokens*: completion tokens over all samples and judges of a request, as the server counts them.
 - *seconds*: wall time of a request at the run's concurrency, seen by the client.
 - *coverage@k*: unbiased chance of a right answer among k samples (Large Language Monkeys, arXiv
@@ -96,6 +98,16 @@ def _policies(summary: Json) -> str:
             for name, told in summary["policies"].items()
         ],
     )  # fmt: skip
+
+
+def _ranking(summary: Json) -> str:
+    rows = [
+        [f"`{name}`", f"{told['auroc']['all']:.3f}", amount(told["auroc"]["within"], digits=3)]
+        for name, told in summary["policies"].items()
+        if told["auroc"]
+    ]
+    header = ["AUROC of the scores", "all candidates", "within problems"]
+    return table(header, rows) if rows else ""
 
 
 def _times(summary: Json) -> str:
@@ -228,6 +240,7 @@ def _verdict(agrees: Mapping[str, bool | None]) -> str:
 
 SECTIONS: dict[str, Callable[[Json], str]] = {
     "Policies": _policies,
+    "Scores": _ranking,
     "Wall time": _times,
     "Differences": _differences,
     "Coverage": _coverage,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ import pytest
 from benchmarks.evaluation.bootstrap import Resamples
 from benchmarks.evaluation.coverage import Floats, solved, spread
 from benchmarks.evaluation.laws import PowerLaw, fit_power, power_of_counts, tail_of_counts
+from benchmarks.evaluation.problem import Problem
+from benchmarks.evaluation.ranking import ranking
+from benchmarks.evaluation.results import ARRAYS, Results
 
 
 def test_the_bootstraps_interval_is_that_of_theory() -> None:
@@ -151,3 +154,34 @@ def test_the_tail_law_begins_where_the_data_end() -> None:
 def test_the_tail_law_of_all_or_nothing(count: int, covered: float) -> None:
     law = tail_of_counts(np.full(50, count), 32)
     assert law.at(np.array([128.0]))[0] == pytest.approx(covered, abs=0.02)
+
+
+def _scored(*problems: Sequence[tuple[bool, float | None]]) -> Results:
+    nothing = np.zeros(len(problems))
+    return Results(
+        policy="a",
+        problems=[Problem(id=str(n), question="?", answer="1") for n in range(len(problems))],
+        drawn_right=[np.array([right for right, _ in each], bool) for each in problems],
+        scores=[np.array([score for _, score in each], float) for each in problems],
+        **dict.fromkeys(ARRAYS, nothing),
+        stops={},
+        degraded={},
+        errors={},
+    )
+
+
+def test_auroc_counts_pairs_of_all_candidates_and_of_one_problem() -> None:
+    easy = [(True, 0.9), (True, 0.8), (False, 0.95)]
+    hard = [(False, 0.1), (True, 0.3), (False, 0.3), (False, None)]
+    results = _scored(easy, hard)
+    told = ranking(results, Resamples(2, 1, 200))
+    assert told is not None
+    # 3 right and 3 wrong: .9 and .8 are above .1 and .3, .3 above .1 and level with .3.
+    assert told["all"] == pytest.approx((2 + 2 + 1.5) / 9)
+    assert told["within"]["value"] == pytest.approx(1.5 / 4)
+
+
+@pytest.mark.parametrize("score", [None, 0.5])
+def test_auroc_is_not_told_without_scores_that_differ(score: float | None) -> None:
+    results = _scored([(True, score), (False, score)])
+    assert ranking(results, Resamples(1, 1, 200)) is None
