@@ -17,7 +17,7 @@ from gateway.accounts.keys import Key
 from gateway.backends import Backend
 from gateway.backends.pool import Owner
 from gateway.calibration.feedback import parse_feedback
-from gateway.errors import Draining, GatewayError, InvalidRequest, StateUnavailable
+from gateway.errors import Draining, GatewayError, InvalidRequest, NotFound, StateUnavailable
 from gateway.host import Host
 from gateway.http import (
     Answering,
@@ -162,14 +162,11 @@ async def labels(host: Host, request: Request, headers: Headers, key: Key) -> Re
 
 
 def _takes_feedback(host: Host) -> None:
-    """`InvalidRequest` where another worker may have answered, and nobody knows but that one."""
+    """`NotFound` where another worker may have answered, and nobody knows but that one."""
     if host.line is not None and host.settings.redis is None:
-        refused = InvalidRequest(
-            "this gateway takes no feedback: its workers share what they know only with --redis",
-            code="not_found",
+        raise NotFound(
+            "this gateway takes no feedback: its workers share what they know only with --redis"
         )
-        refused.status = 404
-        raise refused
 
 
 async def receipt(host: Host, request: Request, headers: Headers, key: Key) -> Response:
@@ -181,9 +178,7 @@ async def receipt(host: Host, request: Request, headers: Headers, key: Key) -> R
         raise StateUnavailable(str(error)) from None
     if found is None:
         kept = "" if host.history.kept else "; this gateway keeps no receipts"
-        unknown = InvalidRequest(f"id: no such request{kept}", param="id", code="not_found")
-        unknown.status = 404
-        raise unknown
+        raise NotFound(f"id: no such request{kept}", param="id")
     return Response(orjson.dumps(found), headers={**headers, "content-type": "application/json"})
 
 

@@ -67,6 +67,13 @@ class UnsatisfiableGrammar(InvalidRequest):
     code = "unsatisfiable_grammar"
 
 
+class NotFound(InvalidRequest):
+    """What the request names is not here."""
+
+    status = 404
+    code = "not_found"
+
+
 class PayloadTooLarge(InvalidRequest):
     status = 413
     code = "payload_too_large"

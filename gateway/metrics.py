@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from gateway.processes.pages import Family, How
 from gateway.run import Answer
@@ -376,22 +375,3 @@ class Metrics:
         """Every metric, with the names of its labels, for the generated documentation."""
         own = [value for value in vars(self).values() if isinstance(value, MetricWrapperBase)]
         return [(next(iter(each.describe())), tuple(each._labelnames)) for each in own]
-
-
-def page_of(families: Iterable[Family]) -> bytes:
-    """The text page of what several processes told."""
-    registry = CollectorRegistry()
-    registry.register(_Merged(families))
-    return generate_latest(registry)
-
-
-class _Merged(Collector):
-    def __init__(self, families: Iterable[Family]):
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        for each in self._families:
-            metric = Metric(each.name, each.documentation, each.type)
-            for (name, labels), value in each.samples.items():
-                metric.add_sample(name, dict(labels), value)
-            yield metric

@@ -22,13 +22,13 @@ from gateway.backends.pool import Address
 from gateway.backends.vllm import VLLMBackend
 from gateway.host import Host
 from gateway.logs import configure_logging
-from gateway.metrics import page_of
 from gateway.processes.census import Census
 from gateway.processes.frames import Kind
 from gateway.processes.line import Line, Place
 from gateway.processes.listeners import listener, shared
 from gateway.processes.portion import portion
 from gateway.processes.supervisor import Supervisor
+from gateway.processes.written import page_of
 from gateway.registry import Registry
 from gateway.registry import load as load_registry
 from gateway.reload import Reload

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
-from scipy.stats import rankdata
 from tokenizers import Tokenizer
 
 from benchmarks.demo_model import reward, self_evaluation
 from benchmarks.demo_model.graded import Asked, Graded, grade
 from benchmarks.demo_model.model import LanguageModel
 from benchmarks.demo_model.train import BASE, read
+from benchmarks.evaluation.ranking import auroc
 from benchmarks.problems import LANGUAGES, Split, generate
 
 
@@ -24,13 +24,6 @@ def problems_of(count: int, seed: int, split: Split) -> list[Asked]:
     share = -(-count // len(LANGUAGES))
     drawn = [list(generate(share, seed, split=split, language=code)) for code in LANGUAGES]
     return [Asked(p, as_json=False) for row in zip(*drawn, strict=True) for p in row][:count]
-
-
-def auroc(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """Return the chance that a right answer scores above a wrong one, ties counting half."""
-    hits = sum(right)
-    ranks = float(rankdata(scores)[torch.tensor(right).numpy()].sum())
-    return (ranks - hits * (hits + 1) / 2) / (hits * (len(right) - hits))
 
 
 def by_problem(graded: Iterable[Graded]) -> dict[int, list[bool]]:

@@ -7,6 +7,8 @@ choose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,12 @@ from benchmarks.evaluation.bootstrap import Resamples
 from benchmarks.evaluation.coverage import Floats
 from benchmarks.evaluation.journal import Json
 from benchmarks.evaluation.results import Results
+
+
+def auroc(scores: Sequence[float] | Floats, right: Sequence[bool] | NDArray[np.bool_]) -> float:
+    """Over all candidates, but those whose score is NaN; NaN where there are not both kinds."""
+    won, pairs = _won(np.asarray(scores, float), np.asarray(right, bool))
+    return won / pairs if pairs else float("nan")
 
 
 def ranking(results: Results, resamples: Resamples) -> Json | None:
@@ -26,9 +34,8 @@ def ranking(results: Results, resamples: Resamples) -> Json | None:
         return None
     each = [_won(s, r) for s, r in zip(results.scores, results.drawn_right, strict=True)]
     won, pairs = np.array(each).T
-    together = _won(scores, right)
     return {
-        "all": together[0] / together[1],
+        "all": auroc(scores, right),
         "within": resamples.ratio(won, pairs).json(),
     }
 

@@ -69,7 +69,7 @@ async def _answer(send: Send, body: bytes) -> None:
 
 
 def main(port: int, upstream: int) -> None:
-    """Serve until SIGTERM, as our gateway does."""
+    """Serve until SIGTERM, as `gateway.serve` does, which is not loaded: that would be a cost."""
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
     uvicorn.run(

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.overhead.measuring import Load
-from benchmarks.overhead.processes import LOADING, SERVED, memory, running, wait_for
-from benchmarks.overhead.rounds import load_of
+from benchmarks.overhead.processes import SERVED, memory, running, wait_for
+from benchmarks.overhead.rounds import load_of, upstream_of
 from benchmarks.overhead.scenarios import Scenario, Upstream
 from benchmarks.overhead.targets import Target
 from benchmarks.ports import free_port
@@ -63,11 +63,9 @@ def _served(
 ) -> Iterator[tuple[Load, int, float]]:
     """A load on `target` before an upstream of its own, its group, and seconds until ready."""
     with ExitStack() as stack:
-        upstream, port, own = free_port(), free_port(), folder / f"footprint-{time.monotonic_ns()}"
+        port, own = free_port(), folder / f"footprint-{time.monotonic_ns()}"
         own.mkdir()
-        command = [str(program), str(upstream), *scenario.upstream.flags()]
-        stack.enter_context(running(command, LOADING, own / "upstream.log"))
-        wait_for(f"http://127.0.0.1:{upstream}/stats", own / "upstream.log")
+        upstream = upstream_of(scenario, program, own / "upstream.log", stack)
         started = time.monotonic()
         command = list(target.command(port, upstream, own))
         group = stack.enter_context(running(command, SERVED, own / "log", target.environment))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from benchmarks.evaluation.options import words
 from benchmarks.overhead.measuring import Failed, Load
-from benchmarks.overhead.processes import LOADING, SERVED, running, wait_for
-from benchmarks.overhead.rounds import built, load_of
+from benchmarks.overhead.processes import SERVED, running, wait_for
+from benchmarks.overhead.rounds import built, load_of, upstream_of
 from benchmarks.overhead.scenarios import SCENARIOS, Scenario
 from benchmarks.overhead.targets import FLOOR, OURS, Missing, Target
 from benchmarks.ports import free_port
@@ -62,11 +62,10 @@ def _counts(scenario: Scenario, target: Target, program: Path, folder: Path) -> 
     if shutil.which("callgrind_control") is None:
         raise Missing("valgrind is not installed (Debian: valgrind)")
     with ExitStack() as stack:
-        upstream, port = free_port(), free_port()
+        port = free_port()
         own = folder / f"{target.name}-{port}"
         own.mkdir()
-        command = [str(program), str(upstream), *scenario.upstream.flags()]
-        stack.enter_context(running(command, LOADING, own / "upstream.log"))
+        upstream = upstream_of(scenario, program, own / "upstream.log", stack)
         out = own / "counts"
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
         command = [*valgrind, f"--callgrind-out-file={out}", *target.command(port, upstream, own)]

@@ -73,11 +73,7 @@ def measured(
     """Measure every target in every round; `tell` is called with each round's progress."""
     result = Result(scenario)
     with ExitStack() as stack:
-        upstream = free_port()
-        command = [str(program), str(upstream), *scenario.upstream.flags()]
-        log = folder / "upstream.log"
-        stack.enter_context(running(command, LOADING, log))
-        wait_for(f"http://127.0.0.1:{upstream}/stats", log)
+        upstream = upstream_of(scenario, program, folder / "upstream.log", stack)
         loads = {DIRECT: (load_of(scenario, False, upstream, folder), 0)}
         for target in targets:
             if scenario.needs_strategy and not target.strategies:
@@ -91,6 +87,15 @@ def measured(
                 _round(result, name, load, group, effort.seconds)
             tell(f"{scenario.name}: round {number + 1} of {effort.rounds}")
     return result
+
+
+def upstream_of(scenario: Scenario, program: Path, log: Path, stack: ExitStack) -> int:
+    """The port of a scenario's upstream, which runs until `stack` ends."""
+    port = free_port()
+    command = [str(program), str(port), *scenario.upstream.flags()]
+    stack.enter_context(running(command, LOADING, log))
+    wait_for(f"http://127.0.0.1:{port}/stats", log)
+    return port
 
 
 def load_of(scenario: Scenario, ours: bool, port: int, folder: Path) -> Load:

@@ -12,11 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.overhead.measuring import Failed, Load
-from benchmarks.overhead.processes import LOADING, SERVED, NotUp, running, wait_for
-from benchmarks.overhead.rounds import DRAIN, WARM_UP, Effort, started
+from benchmarks.overhead.processes import LOADING, SERVED, NotUp
+from benchmarks.overhead.rounds import DRAIN, WARM_UP, Effort, started, upstream_of
 from benchmarks.overhead.scenarios import Scenario
 from benchmarks.overhead.targets import Target, ours
-from benchmarks.ports import free_port
 
 SCENARIO = Scenario("workers", concurrency=(16, 64))
 SETTLED = 1.0
@@ -100,10 +99,7 @@ def workers(program: Path, folder: Path, effort: Effort, tell: Callable[[str], N
     """Measure every setup in every round, and say what the page says of it."""
     found = Found()
     with ExitStack() as stack:
-        upstream, log = free_port(), folder / "workers-upstream.log"
-        command = [str(program), str(upstream), *SCENARIO.upstream.flags()]
-        stack.enter_context(running(command, LOADING, log))
-        wait_for(f"http://127.0.0.1:{upstream}/stats", log)
+        upstream = upstream_of(SCENARIO, program, folder / "workers-upstream.log", stack)
         served = {}
         for setup in SETUPS:
             try:

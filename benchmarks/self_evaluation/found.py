@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from benchmarks.evaluation.coverage import Floats
 from benchmarks.evaluation.journal import Entry, Run
+from benchmarks.evaluation.ranking import auroc
 from benchmarks.scaling.equal import Measured
 from benchmarks.scaling.measured import measured
 from benchmarks.self_evaluation import replayed
 from benchmarks.self_evaluation.plans import ALL, Family, whole
 from benchmarks.self_evaluation.replayed import Bank, Banked
-from benchmarks.self_evaluation.shares import told
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Found:
         """Of what was drawn, and of the rules replayed on it."""
         bank = bank_of(run)
         pairs = [_judged(each) for each in bank]
-        apart = [value for each in pairs if not np.isnan(value := told(*each))]
+        apart = [value for each in pairs if not np.isnan(value := auroc(*each))]
         params = {name: text for each in families for name, text in each.params.items()}
         params |= {each.whole: whole(each.choose) for each in families}
         policies = measured(run)
@@ -44,7 +44,7 @@ class Found:
             policies=policies,
             drawn_right=[np.array(each.right) for each in bank if each.right],
             first=np.array([float(each.right[0]) if each.right else 0.0 for each in bank]),
-            overall=told([s for ss, _ in pairs for s in ss], [r for _, rs in pairs for r in rs]),
+            overall=auroc([s for ss, _ in pairs for s in ss], [r for _, rs in pairs for r in rs]),
             within=float(np.mean(apart)) if apart else float("nan"),
         )
 

@@ -77,13 +77,3 @@ def _within(found: Mapping[str, Measured], names: Sequence[str], limit: float) -
     spent = {name: float(np.nanmean(found[name].samples)) for name in names}
     allowed = [name for name in names if spent[name] <= limit]
     return max(allowed, key=lambda name: spent[name], default=None)
-
-
-def told(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """The chance that a right candidate scores above a wrong one, ties counting half; NaN where
-    there are not both."""
-    values, hits = np.asarray(scores, float), np.asarray(right, bool)
-    if not hits.any() or hits.all():
-        return float("nan")
-    above = values[hits][:, None] - values[~hits][None, :]
-    return float((above > 0).mean() + 0.5 * (above == 0).mean())

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gateway.backends.pool import Owner
 from gateway.calibration.labels import Place, lines, of_answer, of_verdict
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.learned import Learned
 from gateway.run import Answer
 from gateway.stores import Store, StoreUnavailable
@@ -186,12 +186,10 @@ def _add_verdicts(
             of[name] = of.get(name, 0.0) + 1
 
 
-def _unknown(request_id: str) -> InvalidRequest:
-    error = InvalidRequest(
+def _unknown(request_id: str) -> NotFound:
+    return NotFound(
         f"request_id: no answer {request_id!r} of this client can be told right or wrong: it is "
         "unknown, older than a day, or no verifier had a part in it",
         param="request_id",
         code="unknown_request",
     )
-    error.status = 404
-    return error

@@ -7,11 +7,12 @@ import pytest
 
 from benchmarks.evaluation.bootstrap import Resamples
 from benchmarks.evaluation.journal import Entry, Json
+from benchmarks.evaluation.ranking import auroc
 from benchmarks.scaling.equal import Measured
 from benchmarks.self_evaluation.bound import perfect
 from benchmarks.self_evaluation.plans import ALL, ONE, drawn, families, spent
 from benchmarks.self_evaluation.replayed import Bank, Banked, replay, seen
-from benchmarks.self_evaluation.shares import kept, told
+from benchmarks.self_evaluation.shares import kept
 from strategies.rules.base import Setting
 from strategies.rules.choosing import made
 
@@ -110,6 +111,6 @@ def test_judgements_that_an_upstream_counted_are_paid_for() -> None:
 
 
 def test_how_well_scores_tell() -> None:
-    assert told([0.9, 0.8, 0.1], [True, True, False]) == 1.0
-    assert told([0.5, 0.5], [True, False]) == 0.5
-    assert np.isnan(told([0.5], [True]))
+    assert auroc([0.9, 0.8, 0.1], [True, True, False]) == 1.0
+    assert auroc([0.5, 0.5], [True, False]) == 0.5
+    assert np.isnan(auroc([0.5], [True]))

@@ -11,9 +11,10 @@ from select import PIPE_BUF
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.logs import JsonFormatter
-from gateway.metrics import Metrics, page_of
+from gateway.metrics import Metrics
 from gateway.processes.frames import Frames, Kind, framed
 from gateway.processes.pages import Family, Pages, Told
+from gateway.processes.written import page_of
 
 HOME = "http://a:1"
 
